@@ -1,0 +1,2 @@
+//! The `metapaas` binary.
+fn main() {}

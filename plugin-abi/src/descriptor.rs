@@ -1,0 +1,158 @@
+//! The descriptor: the JSON document that lists all a plugin declares, and the one it is started with.
+//!
+//! Plain serde on purpose: these are cold documents with a schema version of their own, outside the layout
+//! snapshot. The plugin prints its descriptor, the bundle carries the same bytes, and the probe compares
+//! the two byte for byte; so it depends on the code alone. Not here: any check of what is declared.
+
+use serde::{Deserialize, Serialize};
+
+/// The schema version that this crate writes.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Everything a plugin declares.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Descriptor {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// The element this plugin is the code of.
+    pub element: String,
+    /// The element's version.
+    pub version: String,
+    /// How the code was built.
+    pub build: Build,
+    /// What is served under `/v1/types/<slug>`.
+    pub types: Vec<TypeDescriptor>,
+    /// Every route. A request names its route by its position here.
+    pub routes: Vec<Route>,
+    /// Root prefixes that the plugin asks for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts: Vec<Mount>,
+    /// Ports that the plugin asks the host to listen on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub listeners: Vec<Listener>,
+    /// The JSON Schema of the element's settings.
+    pub settings_schema: serde_json::Value,
+}
+
+/// How the code was built: what the probe checks before it believes anything else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Build {
+    /// [`crate::root::ABI_REVISION`].
+    pub abi_revision: u32,
+    /// The target triple.
+    pub target: String,
+    /// What a panic does.
+    pub panic: PanicStrategy,
+}
+
+impl Build {
+    /// The stamp of the build that this very crate is part of.
+    #[must_use]
+    pub fn own() -> Self {
+        Self {
+            abi_revision: crate::root::ABI_REVISION,
+            target: env!("METAPAAS_TARGET").to_owned(),
+            panic: if cfg!(panic = "unwind") {
+                PanicStrategy::Unwind
+            } else {
+                PanicStrategy::Abort
+            },
+        }
+    }
+}
+
+/// What a panic does in a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PanicStrategy {
+    /// It unwinds to the SDK and costs one request.
+    Unwind,
+    /// It ends the process; the probe refuses such a plugin.
+    Abort,
+}
+
+/// A type that the plugin serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TypeDescriptor {
+    /// `[a-z][a-z0-9]{0,30}`.
+    pub slug: String,
+}
+
+/// One route.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// What `path` is relative to.
+    pub base: RouteBase,
+    /// The method, or `None` for all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// A template: `/greet/{name}`, `/files/{*rest}`. Begins with a slash.
+    pub path: String,
+    /// The largest request body, or `None` for the host's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_bytes_max: Option<u64>,
+    /// How long the head of the answer may take, or `None` for the host's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline_ms: Option<u32>,
+}
+
+/// Where a route hangs.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteBase {
+    /// Under `/v1/types/<slug>`.
+    Type(String),
+    /// Under a mount's prefix.
+    Mount(String),
+}
+
+/// A root prefix that the plugin asks for; the operator grants it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mount {
+    /// `/git`, `/api/releases`: begins with a slash and does not end with one.
+    pub prefix: String,
+}
+
+/// A port that the plugin asks the host to listen on; the operator grants it with an address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    /// Its name, by which the operator grants it and connections are told apart.
+    pub name: String,
+}
+
+/// What a generation is started with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StartDocument {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// The element.
+    pub element: String,
+    /// Its version.
+    pub version: String,
+    /// The element's settings; the plugin checks them against its own type.
+    pub settings: serde_json::Value,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_with_an_unknown_member_is_refused_by_name() {
+        let error = serde_json::from_str::<Listener>(r#"{"name":"smtp","port":25}"#).unwrap_err();
+        assert!(error.to_string().starts_with("unknown field `port`"), "{error}");
+    }
+
+    #[test]
+    fn the_build_stamp_tells_how_this_test_was_built() {
+        let build = Build::own();
+        assert_eq!(build.abi_revision, crate::root::ABI_REVISION);
+        assert!(build.target.contains(std::env::consts::ARCH), "{}", build.target);
+    }
+}
