@@ -1,0 +1,94 @@
+//! How a run of the binary ends: the exit codes, and the error that carries one.
+//!
+//! Every exit code of every command is in [`Exit`], so that scripts can rely on the list. An error that ends
+//! the process is said once, here, with its chain of causes.
+
+use std::error::Error;
+use std::io::Write;
+use std::process::ExitCode;
+
+use crate::{config, data, http, identity, log};
+
+/// The exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// It did what it was asked; for the daemon: it was told to stop and drained, or cut off what was
+    /// left at the drain deadline and said so.
+    Ok = 0,
+    /// It failed while running.
+    Failed = 1,
+    /// It was refused, or asked in a way that makes no sense (clap uses the same code).
+    Refused = 2,
+    /// The configuration is wrong.
+    Config = 64,
+    /// A second signal ended it at once.
+    Interrupted = 130,
+}
+
+/// An error that ends the process.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    error: Box<dyn Error + Send + Sync>,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { exit, error: error.into() }
+    }
+}
+
+/// Says the error, if there is one, and gives the process its exit code.
+pub(crate) fn code(ended: Result<Exit, Failure>) -> ExitCode {
+    let exit = ended.unwrap_or_else(|failure| {
+        say(failure.error.as_ref());
+        failure.exit
+    });
+    ExitCode::from(exit as u8)
+}
+
+fn say(error: &(dyn Error + 'static)) {
+    if tracing::dispatcher::has_been_set() {
+        tracing::error!("{}", log::chain(error));
+        return;
+    }
+    // Nobody is left to tell when even stderr is gone; the exit code still speaks.
+    writeln!(std::io::stderr(), "metapaas: {}", log::chain(error)).unwrap_or_default();
+}
+
+impl From<config::Error> for Failure {
+    fn from(error: config::Error) -> Self {
+        Self::new(Exit::Config, error)
+    }
+}
+
+impl From<log::Error> for Failure {
+    fn from(error: log::Error) -> Self {
+        Self::new(Exit::Config, error)
+    }
+}
+
+impl From<data::Error> for Failure {
+    fn from(error: data::Error) -> Self {
+        let exit = match error {
+            data::Error::InUse { .. } => Exit::Refused,
+            data::Error::Create { .. } | data::Error::Lock { .. } | data::Error::Write { .. } => {
+                Exit::Failed
+            }
+        };
+        Self::new(exit, error)
+    }
+}
+
+impl From<identity::Error> for Failure {
+    fn from(error: identity::Error) -> Self {
+        Self::new(Exit::Failed, error)
+    }
+}
+
+impl From<http::server::Error> for Failure {
+    fn from(error: http::server::Error) -> Self {
+        Self::new(Exit::Failed, error)
+    }
+}

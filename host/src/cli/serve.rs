@@ -1,0 +1,67 @@
+//! `metapaas serve`: its flags, its runtime, and the one line that it prints.
+//!
+//! The run itself is told in `main.rs`.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::thread;
+
+use clap::Args;
+use tokio::runtime::{Builder, Runtime};
+
+use super::exit::{Exit, Failure};
+use crate::config::Sources;
+use crate::identity::Token;
+
+/// The flags of `serve`. Each overrides the setting of the same name.
+#[derive(Debug, Args)]
+pub(crate) struct Flags {
+    /// The directory that holds all of the daemon's state.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The address of the user API.
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// The directory of bundles that elements are installed from.
+    #[arg(long, value_name = "DIR")]
+    bundles: Option<PathBuf>,
+    /// The configuration file; without it `metapaas.toml`, if there is one.
+    #[arg(long, value_name = "FILE", env = "METAPAAS_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl Flags {
+    /// Where the settings of this run come from.
+    pub(crate) fn sources(&self) -> Sources {
+        let Self { data, listen, bundles, config } = self;
+        let text = |path: &PathBuf| path.to_string_lossy().into_owned();
+        let flags = [
+            ("data", data.as_ref().map(text)),
+            ("http.listen", listen.map(|listen| listen.to_string())),
+            ("bundles", bundles.as_ref().map(text)),
+        ];
+        Sources::of_this_process(
+            config.clone(),
+            flags.into_iter().filter_map(|(key, value)| Some((key, value?))).collect(),
+        )
+    }
+}
+
+/// The daemon's runtime: one worker per core.
+pub(crate) fn runtime() -> Result<Runtime, Failure> {
+    let n_workers = thread::available_parallelism().map_or(1, usize::from);
+    Builder::new_multi_thread()
+        .worker_threads(n_workers)
+        .thread_name("http")
+        .enable_all()
+        .build()
+        .map_err(|source| Failure::new(Exit::Failed, source))
+}
+
+/// Prints the admin token, which nothing but this line will ever show.
+pub(crate) fn show_first_token(token: &Token) -> io::Result<()> {
+    let mut stdout = io::stdout();
+    writeln!(stdout, "admin token: {}", token.reveal())?;
+    stdout.flush()
+}

@@ -1,0 +1,151 @@
+//! Which source wins, and what is said about a setting that is wrong.
+
+use std::fs;
+
+use expect_test::{Expect, expect};
+use tempfile::TempDir;
+
+use super::*;
+
+/// The sources of one run: a file's text, the environment and the flags.
+struct Run {
+    directory: TempDir,
+    sources: Sources,
+}
+
+fn run(file: &str) -> Run {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("metapaas.toml");
+    fs::write(&path, file).unwrap();
+    let sources = Sources { file: Some(path), environment: HashMap::new(), flags: Vec::new() };
+    Run { directory, sources }
+}
+
+impl Run {
+    fn variable(mut self, key: &str, value: &str) -> Self {
+        self.sources.environment.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    fn flag(mut self, key: &'static str, value: &str) -> Self {
+        self.sources.flags.push((key, value.to_owned()));
+        self
+    }
+
+    fn config(self) -> Config {
+        Config::load(self.sources).unwrap()
+    }
+
+    fn check_refused(self, wanted: &Expect) {
+        let error = Config::load(self.sources).unwrap_err();
+        let directory = self.directory.path().file_name().unwrap().to_str().unwrap();
+        let text = log::chain(&error).to_string();
+        wanted.assert_eq(&without(&text, directory));
+    }
+}
+
+/// The text, with each path through `directory` as one below `DIR`.
+fn without(text: &str, directory: &str) -> String {
+    let short = |word: &str| match word.split_once(directory) {
+        Some((before, after)) => format!("{}DIR{after}", before.trim_end_matches(is_of_a_path)),
+        None => word.to_owned(),
+    };
+    text.split(' ').map(short).collect::<Vec<_>>().join(" ")
+}
+
+fn is_of_a_path(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '/' | '.' | '-' | '_')
+}
+
+#[test]
+fn without_any_source_the_defaults_hold() {
+    let config = run("").config();
+    assert_eq!(config.http.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.bundles(), Path::new("metapaas-data/bundles"));
+}
+
+#[test]
+fn the_file_wins_over_the_defaults() {
+    let config = run("bundles = 'b'\n[http]\nconnections_max = 7").config();
+    assert_eq!(config.http.connections_max, 7);
+    assert_eq!(config.bundles(), Path::new("b"));
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_a_flag_over_both() {
+    let run = || {
+        run("[http]\nlisten = '127.0.0.1:1'")
+            .variable("METAPAAS__HTTP__LISTEN", "127.0.0.1:2")
+            .variable("METAPAAS_TOKEN", "not a setting")
+    };
+    assert_eq!(run().config().http.listen.port(), 2);
+    assert_eq!(run().flag("http.listen", "[::1]:3").config().http.listen.to_string(), "[::1]:3");
+}
+
+#[test]
+fn numbers_may_come_from_the_environment() {
+    let config = run("").variable("METAPAAS__HTTP__DRAIN_DEADLINE_MS", "12").config();
+    assert_eq!(config.http.drain_deadline().as_millis(), 12);
+}
+
+#[test]
+fn an_unknown_key_in_the_file_is_refused() {
+    run("[http]\nlisten_addr = '127.0.0.1:1'").check_refused(&expect!["unknown key `http.listen_addr` in `DIR/metapaas.toml`: the nearest known key is `http.listen` (`METAPAAS__HTTP__LISTEN` in the environment)"]);
+}
+
+#[test]
+fn an_unknown_variable_is_refused() {
+    run("").variable("METAPAAS__HTPP__LISTEN", "127.0.0.1:1").check_refused(&expect!["unknown key `htpp.listen` in the environment: the nearest known key is `http.listen` (`METAPAAS__HTTP__LISTEN` in the environment)"]);
+}
+
+#[test]
+fn a_key_like_no_other_gets_no_suggestion() {
+    run("zzz = 1").check_refused(&expect![
+        "unknown key `zzz` in `DIR/metapaas.toml`: remove it, no setting has a name like that"
+    ]);
+}
+
+#[test]
+fn a_value_of_the_wrong_kind_is_refused() {
+    run("[http]\nconnections_max = 'many'").check_refused(&expect![[r#"a setting has a value of the wrong kind: correct it where the cause says; caused by: invalid type: string "many", expected an integer for key `http.connections_max` in DIR/metapaas.toml"#]]);
+}
+
+#[test]
+fn an_address_that_is_none_is_refused() {
+    run("").variable("METAPAAS__HTTP__LISTEN", "here").check_refused(&expect!["a setting has a value of the wrong kind: correct it where the cause says; caused by: invalid socket address syntax for key `http.listen`"]);
+}
+
+#[test]
+fn a_log_format_that_is_none_is_refused() {
+    run("[log]\nformat = 'xml'").check_refused(&expect!["a setting has a value of the wrong kind: correct it where the cause says; caused by: `xml` is not a log format, write `text` or `json` for key `log.format`"]);
+}
+
+#[test]
+fn a_listener_for_everybody_is_refused() {
+    run("").flag("http.listen", "0.0.0.0:8080").check_refused(&expect!["setting `http.listen` is `0.0.0.0:8080`: without TLS only loopback addresses are served, use `127.0.0.1:8080` and a proxy that speaks TLS"]);
+}
+
+#[test]
+fn a_limit_that_nothing_fits_is_refused() {
+    run("[http]\nheader_bytes_max = 100").check_refused(&expect![
+        "setting `http.header_bytes_max` is 100: it must be at least 8192"
+    ]);
+}
+
+#[test]
+fn a_named_file_must_be_there() {
+    let mut run = run("");
+    run.sources.file = Some(run.directory.path().join("absent.toml"));
+    run.check_refused(&expect![[r#"the configuration cannot be read: correct `DIR/absent.toml` or name another file with `--config`; caused by: configuration file "DIR/absent.toml" not found"#]]);
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_refused() {
+    run("[http").check_refused(&expect![[r#"
+        the configuration cannot be read: correct `DIR/metapaas.toml` or name another file with `--config`; caused by: TOML parse error at line 1, column 6
+          |
+        1 | [http
+          |      ^
+        unclosed table, expected `]`
+         in DIR/metapaas.toml"#]]);
+}

@@ -1,0 +1,154 @@
+//! The data directory: who owns it, and how a file in it is replaced.
+//!
+//! Guarantees: it is private to its user, one daemon at a time holds it (an advisory lock that dies with the
+//! process), and a replaced file is either the old one or the new one, also after power loss. Not here: what
+//! the files mean.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// A data directory that this process holds.
+#[derive(Debug)]
+pub(crate) struct DataDir {
+    path: PathBuf,
+    /// Never read: the lock lasts as long as it is open.
+    _lock: File,
+}
+
+/// Why the data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// It is not there and cannot be made.
+    #[error("data directory `{}` cannot be made: name another with `--data`", path.display())]
+    Create {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The lock file cannot be opened or locked.
+    #[error("`{}` cannot be locked: the directory must be writable and on a file system with locks", path.display())]
+    Lock {
+        /// The lock file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another daemon holds it.
+    #[error("data directory `{}` is in use by another daemon (process {holder}): stop that one or name another directory with `--data`", path.display())]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+        /// What the other daemon wrote about itself.
+        holder: String,
+    },
+    /// A file in it cannot be replaced; the old one is still there.
+    #[error("`{}` cannot be written; what it held before is unchanged", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl DataDir {
+    /// Makes the directory if need be and takes it for this process.
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(|source| Error::Create { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), _lock: lock(path)? })
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of `name` in it.
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Replaces the file `name` by `bytes`, readable by this user alone.
+    pub(crate) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        let path = self.join(name);
+        let aside = self.join(&format!("{name}.new"));
+        write_aside(&aside, bytes)
+            .and_then(|()| fs::rename(&aside, &path))
+            .and_then(|()| File::open(&self.path)?.sync_all())
+            .map_err(|source| Error::Write { path, source })
+    }
+}
+
+fn lock(directory: &Path) -> Result<File, Error> {
+    let path = directory.join("lock");
+    let failed = |source| Error::Lock { path: path.clone(), source };
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let mut file = options.open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::Error(source)) => return Err(failed(source)),
+        Err(TryLockError::WouldBlock) => {
+            let holder = fs::read_to_string(&path).map_err(failed)?.trim().to_owned();
+            return Err(Error::InUse { path: directory.to_owned(), holder });
+        }
+    }
+    file.set_len(0).map_err(failed)?;
+    writeln!(file, "{}", std::process::id()).map_err(failed)?;
+    Ok(file)
+}
+
+fn write_aside(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn the_directory_is_private() {
+        let parent = tempfile::tempdir().unwrap();
+        let data = DataDir::open(&parent.path().join("a/b")).unwrap();
+        assert_eq!(mode(data.path()), 0o700);
+        assert_eq!(mode(&data.join("lock")), 0o600);
+    }
+
+    #[test]
+    fn a_second_daemon_is_refused_and_a_later_one_is_not() {
+        let parent = tempfile::tempdir().unwrap();
+        let first = DataDir::open(parent.path()).unwrap();
+        let refused = DataDir::open(parent.path()).unwrap_err();
+        let wanted = format!("is in use by another daemon (process {})", std::process::id());
+        assert!(refused.to_string().contains(&wanted), "{refused}");
+        drop(first);
+        DataDir::open(parent.path()).unwrap();
+    }
+
+    #[test]
+    fn a_replaced_file_is_private_and_leaves_nothing_aside() {
+        let parent = tempfile::tempdir().unwrap();
+        let data = DataDir::open(parent.path()).unwrap();
+        data.replace("x.json", b"old, and longer").unwrap();
+        data.replace("x.json", b"new").unwrap();
+        assert_eq!(fs::read(data.join("x.json")).unwrap(), b"new");
+        assert_eq!(mode(&data.join("x.json")), 0o600);
+        assert!(!data.join("x.json.new").exists());
+    }
+}

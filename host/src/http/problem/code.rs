@@ -1,0 +1,142 @@
+//! Every problem code: one row each, and nowhere else.
+//!
+//! A code has one meaning for ever. The macro makes the enum and its list from the same rows, so that a code
+//! cannot exist without being listed, which a table beside an enum could not promise.
+
+use std::fmt;
+
+use ::http::StatusCode;
+
+/// Whether the same request may succeed later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Retry {
+    /// Not without a change.
+    Never,
+    /// Yes, after about so many seconds.
+    After(u32),
+}
+
+/// What is fixed about a code.
+#[derive(Debug)]
+pub(crate) struct Spec {
+    /// The name that clients match on.
+    pub(crate) name: &'static str,
+    /// The status of an answer with it.
+    pub(crate) status: StatusCode,
+    /// What it means, in a few words.
+    pub(crate) title: &'static str,
+    /// What to do next, where the problem itself says nothing better.
+    pub(crate) hint: &'static str,
+    /// Whether to try again.
+    pub(crate) retry: Retry,
+}
+
+macro_rules! codes {
+    ($($code:ident = $name:literal, $status:ident, $retry:expr, $title:literal, $hint:literal;)*) => {
+        /// What went wrong, in one stable word.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Code {
+            $(#[doc = $title] $code,)*
+        }
+
+        impl Code {
+            /// All of them, in the order in which they are listed.
+            pub(crate) const ALL: &[Self] = &[$(Self::$code,)*];
+
+            /// What is fixed about it.
+            pub(crate) const fn spec(self) -> &'static Spec {
+                match self {
+                    $(Self::$code => &Spec {
+                        name: $name,
+                        status: StatusCode::$status,
+                        title: $title,
+                        hint: $hint,
+                        retry: $retry,
+                    },)*
+                }
+            }
+        }
+    };
+}
+
+use Retry::{After, Never};
+
+codes! {
+    BadRequest = "BAD_REQUEST", BAD_REQUEST, Never,
+        "Bad request", "Correct the request.";
+    InvalidJson = "INVALID_JSON", BAD_REQUEST, Never,
+        "Invalid JSON", "Send one JSON document.";
+    UnknownField = "UNKNOWN_FIELD", BAD_REQUEST, Never,
+        "Unknown field", "Remove the field or correct its name.";
+    Unauthenticated = "UNAUTHENTICATED", UNAUTHORIZED, Never,
+        "Not authenticated", "Send the token as `Authorization: Bearer`, as `X-API-Key` or as a Basic password.";
+    Forbidden = "FORBIDDEN", FORBIDDEN, Never,
+        "Forbidden", "Ask an administrator for the permission.";
+    NotFound = "NOT_FOUND", NOT_FOUND, Never,
+        "Not found", "Check the name.";
+    RouteNotFound = "ROUTE_NOT_FOUND", NOT_FOUND, Never,
+        "No such route", "GET /v1/ lists where to begin.";
+    TypeNotFound = "TYPE_NOT_FOUND", NOT_FOUND, Never,
+        "No such type", "GET /v1/types lists the types; install the element that provides it.";
+    ElementNotFound = "ELEMENT_NOT_FOUND", NOT_FOUND, Never,
+        "No such element", "GET /v1/elements lists the elements.";
+    VersionNotFound = "VERSION_NOT_FOUND", NOT_FOUND, Never,
+        "No such version", "Choose one of the known versions.";
+    MethodNotAllowed = "METHOD_NOT_ALLOWED", METHOD_NOT_ALLOWED, Never,
+        "Method not allowed", "Use one of the methods in the Allow header.";
+    ElementBusy = "ELEMENT_BUSY", CONFLICT, After(1),
+        "Element is changing", "Wait for its operation to end.";
+    BodyLate = "BODY_LATE", REQUEST_TIMEOUT, Never,
+        "Body came too late", "Send the body faster, or in a route that streams it.";
+    BodyTooLarge = "BODY_TOO_LARGE", PAYLOAD_TOO_LARGE, Never,
+        "Body too large", "Send less.";
+    UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", UNSUPPORTED_MEDIA_TYPE, Never,
+        "Unsupported media type", "Send application/json.";
+    RolloutFailed = "ROLLOUT_FAILED", UNPROCESSABLE_ENTITY, Never,
+        "Rollout failed", "What served before still serves; correct the bundle or choose another version.";
+    HeadersTooLarge = "HEADERS_TOO_LARGE", REQUEST_HEADER_FIELDS_TOO_LARGE, Never,
+        "Headers too large", "Send fewer or shorter headers.";
+    Internal = "INTERNAL", INTERNAL_SERVER_ERROR, Never,
+        "Internal error", "Tell the operator the request id; the log says more under it.";
+    PluginPanic = "PLUGIN_PANIC", INTERNAL_SERVER_ERROR, Never,
+        "Plugin panicked", "Tell the operator the request id; the log says more under it.";
+    PluginCrashed = "PLUGIN_CRASHED", BAD_GATEWAY, After(1),
+        "Plugin crashed", "It is being restarted; the request may or may not have had its effect.";
+    PluginProtocol = "PLUGIN_PROTOCOL", BAD_GATEWAY, Never,
+        "Plugin broke its contract", "Tell the author of the plugin; the log says more under the request id.";
+    PluginBusy = "PLUGIN_BUSY", SERVICE_UNAVAILABLE, After(1),
+        "Plugin is busy", "Try again.";
+    PluginDraining = "PLUGIN_DRAINING", SERVICE_UNAVAILABLE, After(1),
+        "Plugin is being replaced", "Try again.";
+    PluginUnavailable = "PLUGIN_UNAVAILABLE", SERVICE_UNAVAILABLE, After(5),
+        "Plugin is unavailable", "The status of its element says why.";
+    GenerationsFull = "GENERATIONS_FULL", SERVICE_UNAVAILABLE, After(60),
+        "No room for another generation", "Uninstall an element, run one with `isolation: process`, or restart the daemon.";
+    ConnectionLimit = "CONNECTION_LIMIT", SERVICE_UNAVAILABLE, After(1),
+        "Too many connections", "Close idle connections, or raise `http.connections_max`.";
+    NotReady = "NOT_READY", SERVICE_UNAVAILABLE, After(1),
+        "Not ready", "Wait for what the reasons name.";
+    ShuttingDown = "SHUTTING_DOWN", SERVICE_UNAVAILABLE, After(5),
+        "Shutting down", "Try again when the daemon is back.";
+    DeadlineExceeded = "DEADLINE_EXCEEDED", GATEWAY_TIMEOUT, After(1),
+        "No answer in time", "Try again; the request may or may not have had its effect.";
+}
+
+impl Code {
+    /// The code of this name, written as in `code` or as in `type`.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        let name = name.to_ascii_uppercase().replace('-', "_");
+        Self::ALL.iter().copied().find(|code| code.spec().name == name)
+    }
+
+    /// Where it is described.
+    pub(crate) fn type_path(self) -> String {
+        format!("/v1/problems/{}", self.spec().name.to_ascii_lowercase().replace('_', "-"))
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.spec().name)
+    }
+}

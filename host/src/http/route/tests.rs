@@ -1,0 +1,206 @@
+//! The host's own routes over a real socket.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use expect_test::{Expect, expect};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::*;
+use crate::data::DataDir;
+use crate::http::Config;
+use crate::http::problem::Code;
+use crate::http::readiness::Standing;
+use crate::http::server::{Server, bind};
+use crate::identity::Identity;
+use crate::metrics::Metrics;
+
+struct Daemon {
+    state: Arc<State>,
+    server: Server,
+}
+
+/// An answer as it came: the head, and the body.
+struct Answered {
+    head: String,
+    body: String,
+}
+
+async fn start() -> Daemon {
+    let directory = tempfile::tempdir().unwrap();
+    let data = DataDir::open(directory.path()).unwrap();
+    let identity = Identity::open(&data, |_| Ok(())).unwrap();
+    let state = Arc::new(State::new(Config::default(), identity, Metrics::new()));
+    let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let metrics = state.metrics.http.clone();
+    let server = Server::start(listener, &state.config, metrics, Arc::clone(&state)).unwrap();
+    Daemon { state, server }
+}
+
+impl Daemon {
+    async fn ask(&self, method: &str, path: &str) -> Answered {
+        let mut stream = TcpStream::connect(self.server.local_addr()).await.unwrap();
+        let head = "host: x\r\nx-request-id: id\r\nconnection: close";
+        let request = format!("{method} {path} HTTP/1.1\r\n{head}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        Answered { head: head.to_owned(), body: body.to_owned() }
+    }
+}
+
+impl Answered {
+    fn status(&self) -> &str {
+        self.head.split(' ').nth(1).unwrap()
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    fn is_problem(&self, status: &str, wanted: &Expect) {
+        assert_eq!(self.status(), status, "{}", self.head);
+        assert!(self.head.contains("content-type: application/problem+json"), "{}", self.head);
+        wanted.assert_eq(&serde_json::to_string_pretty(&self.json()).unwrap());
+    }
+}
+
+#[test]
+fn one_trailing_slash_is_cut() {
+    let cases =
+        [("/", "/"), ("/v1/", "/v1"), ("/v1", "/v1"), ("/v1//", "/v1/"), ("*", "*"), ("", "")];
+    for (path, wanted) in cases {
+        assert_eq!(without_slash(path), wanted);
+    }
+}
+
+#[tokio::test]
+async fn a_trailing_slash_means_nothing_on_any_page() {
+    let daemon = start().await;
+    daemon.state.readiness.set("daemon", Standing::Ready);
+    let pages = ["/healthz", "/readyz", "/version", "/v1", "/v1/problems", "/v1/problems/internal"];
+    for page in pages {
+        let without = daemon.ask("GET", page).await;
+        let with = daemon.ask("GET", &format!("{page}/")).await;
+        assert_eq!((without.status(), with.status()), ("200", "200"), "{page}");
+        assert_eq!(without.body, with.body, "{page}");
+    }
+}
+
+#[tokio::test]
+async fn head_is_get_without_the_body() {
+    let daemon = start().await;
+    let length = |answered: &Answered| {
+        let line = answered.head.lines().find(|line| line.starts_with("content-length"));
+        line.map(str::to_owned)
+    };
+    let (get, head) = (daemon.ask("GET", "/version").await, daemon.ask("HEAD", "/version").await);
+    assert_eq!(length(&get), length(&head));
+    assert_eq!((head.status(), head.body.as_str()), ("200", ""));
+}
+
+#[tokio::test]
+async fn another_method_is_a_405_with_the_methods() {
+    let daemon = start().await;
+    for page in ["/healthz", "/v1/", "/metrics", "/v1/problems/internal"] {
+        let answered = daemon.ask("POST", page).await;
+        assert_eq!(answered.status(), "405", "{page}");
+        assert!(answered.head.contains("\r\nallow: GET, HEAD\r\n"), "{}", answered.head);
+        assert_eq!(answered.json()["code"], "METHOD_NOT_ALLOWED");
+    }
+}
+
+#[tokio::test]
+async fn a_path_of_nobody_is_a_problem() {
+    let answered = start().await.ask("GET", "/nowhere?secret=1").await;
+    answered.is_problem(
+        "404",
+        &expect![[r#"
+        {
+          "code": "ROUTE_NOT_FOUND",
+          "detail": "Nothing answers at /nowhere.",
+          "errors": [],
+          "hint": "GET /v1/ lists where to begin.",
+          "instance": "/nowhere",
+          "message": "Nothing answers at /nowhere.",
+          "operation_id": null,
+          "path": "/nowhere",
+          "request_id": "id",
+          "retryable": false,
+          "status": 404,
+          "title": "No such route",
+          "type": "/v1/problems/route-not-found"
+        }"#]],
+    );
+}
+
+#[tokio::test]
+async fn readiness_says_why_not() {
+    let daemon = start().await;
+    daemon.ask("GET", "/readyz").await.is_problem(
+        "503",
+        &expect![[r#"
+        {
+          "code": "NOT_READY",
+          "detail": "The daemon is not ready.",
+          "errors": [],
+          "hint": "Wait for what the reasons name.",
+          "instance": "/readyz",
+          "message": "The daemon is not ready.",
+          "operation_id": null,
+          "reasons": [
+            {
+              "part": "daemon",
+              "reason": "starting"
+            }
+          ],
+          "request_id": "id",
+          "retryable": true,
+          "status": 503,
+          "title": "Not ready",
+          "type": "/v1/problems/not-ready"
+        }"#]],
+    );
+    daemon.state.readiness.set("daemon", Standing::Ready);
+    assert_eq!(daemon.ask("GET", "/readyz").await.status(), "200");
+}
+
+#[tokio::test]
+async fn every_code_is_listed_and_has_a_page() {
+    let daemon = start().await;
+    let list = daemon.ask("GET", "/v1/problems").await.json();
+    assert_eq!(list["items"].as_array().unwrap().len(), Code::ALL.len());
+    for item in list["items"].as_array().unwrap() {
+        let page = daemon.ask("GET", item["type"].as_str().unwrap()).await;
+        assert_eq!(&page.json(), item);
+    }
+    daemon.ask("GET", "/v1/problems/NO_SUCH").await.is_problem(
+        "404",
+        &expect![[r#"
+        {
+          "code": "NOT_FOUND",
+          "detail": "There is no problem code NO_SUCH.",
+          "errors": [],
+          "hint": "GET /v1/problems lists the codes.",
+          "instance": "/v1/problems/NO_SUCH",
+          "message": "There is no problem code NO_SUCH.",
+          "name": "NO_SUCH",
+          "operation_id": null,
+          "request_id": "id",
+          "retryable": false,
+          "status": 404,
+          "title": "Not found",
+          "type": "/v1/problems/not-found"
+        }"#]],
+    );
+}
+
+#[tokio::test]
+async fn the_metrics_are_openmetrics_text() {
+    let answered = start().await.ask("GET", "/metrics").await;
+    assert!(answered.head.contains("content-type: application/openmetrics-text"));
+    assert!(answered.body.ends_with("# EOF\n"), "{}", answered.body);
+}

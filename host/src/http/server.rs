@@ -1,0 +1,190 @@
+//! The listener and its connections.
+//!
+//! Invariants:
+//! - At most `http.connections_max` connections are served, upgraded ones included. One more is told so with a
+//!   503 and closed: a client that waits in a queue nobody sees cannot tell a busy daemon from a dead one.
+//! - A failing `accept` backs off; it never spins and never ends the daemon.
+//! - A drain stops accepting, lets each connection finish the answer it is in, and cuts off what is left at the
+//!   deadline.
+//! - Answers carry the request id and are counted, whoever made them.
+//!
+//! Malformed requests and heads over the limits are answered by hyper (400, 431) and close the connection. Not
+//! here: routes. What answers is an [`Answer`].
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioTimer;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
+
+use self::connection::Connection;
+use super::request_id::RequestId;
+use super::{Body, Config};
+use crate::log;
+use crate::metrics::{HttpMetrics, Refused};
+use crate::shutdown::{Outcome, Tasks};
+
+mod connection;
+mod exchange;
+mod refuse;
+
+/// How long to leave the system alone after it could not accept, as when file descriptors run out.
+const ACCEPT_BACK_OFF: Duration = Duration::from_millis(100);
+/// hyper keeps so many headers on the stack; another limit costs every request an allocation.
+const HEADERS_ON_STACK: usize = 100;
+
+/// What answers the requests of a server.
+pub(crate) trait Answer: Send + Sync + 'static {
+    /// Answers one request.
+    ///
+    /// # Cancellation
+    /// Dropped when the client goes away, and at the drain deadline.
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        id: &RequestId,
+    ) -> impl Future<Output = Response<Body>> + Send;
+}
+
+/// A listener that serves, until it is drained.
+#[derive(Debug)]
+pub(crate) struct Server {
+    local_addr: SocketAddr,
+    /// The accept loop, the connections and the refusals.
+    tasks: Tasks,
+}
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The address cannot be listened on.
+    #[error("cannot listen on `{listen}`: free it, or choose another with `--listen`")]
+    Bind {
+        /// The address.
+        listen: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The listener does not know its own address.
+    #[error("the listener does not know its own address")]
+    LocalAddr(#[source] io::Error),
+}
+
+/// What the connections of a server share.
+struct Shared<A> {
+    app: Arc<A>,
+    protocol: http1::Builder,
+    metrics: HttpMetrics,
+    /// One permit per connection that may still be opened.
+    room: Arc<Semaphore>,
+    /// One permit per connection that may be turned away at the same time.
+    refusals: Arc<Semaphore>,
+    tasks: Tasks,
+}
+
+/// Takes the address. Connections wait from now on, until [`Server::start`].
+pub(crate) async fn bind(listen: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(listen).await.map_err(|source| Error::Bind { listen, source })
+}
+
+impl Server {
+    /// Serves `listener` with `app`.
+    pub(crate) fn start<A: Answer>(
+        listener: TcpListener,
+        config: &Config,
+        metrics: HttpMetrics,
+        app: Arc<A>,
+    ) -> Result<Self, Error> {
+        let local_addr = listener.local_addr().map_err(Error::LocalAddr)?;
+        let tasks = Tasks::default();
+        let shared = Arc::new(Shared {
+            app,
+            protocol: protocol(config),
+            metrics,
+            room: Arc::new(Semaphore::new(config.connections_max)),
+            refusals: Arc::new(Semaphore::new(refuse::AT_A_TIME)),
+            tasks: tasks.clone(),
+        });
+        tasks.spawn("accept", accept_until_told(listener, shared));
+        Ok(Self { local_addr, tasks })
+    }
+
+    /// Where it listens.
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Stops accepting, waits for the answers under way until `deadline`, then cuts off what is left.
+    pub(crate) async fn drain(self, deadline: Duration) -> Outcome {
+        self.tasks.shut_down(deadline).await
+    }
+}
+
+fn protocol(config: &Config) -> http1::Builder {
+    let mut protocol = http1::Builder::new();
+    protocol
+        .timer(TokioTimer::new())
+        .header_read_timeout(config.header_read_timeout())
+        .max_header_size(config.header_bytes_max)
+        .max_buf_size(config.header_bytes_max);
+    if config.headers_max != HEADERS_ON_STACK {
+        protocol.max_headers(config.headers_max);
+    }
+    protocol
+}
+
+async fn accept_until_told<A: Answer>(listener: TcpListener, shared: Arc<Shared<A>>) {
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shared.tasks.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _peer)) => admit(stream, &shared),
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => back_off(&error, &shared).await,
+        }
+    }
+}
+
+/// Serves a connection if there is room for it, and turns it away if not.
+fn admit<A: Answer>(stream: TcpStream, shared: &Arc<Shared<A>>) {
+    let Ok(room) = Arc::clone(&shared.room).try_acquire_owned() else {
+        refuse::over_limit(stream, shared);
+        return;
+    };
+    // Small answers must not wait for an acknowledgement; a connection that refuses the option is closing.
+    if stream.set_nodelay(true).is_ok() {
+        let connection = Connection::new(stream, room, shared.metrics.connections.clone());
+        shared.tasks.spawn("connection", exchange::serve(connection, Arc::clone(shared)));
+    }
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+async fn back_off<A>(error: &io::Error, shared: &Shared<A>) {
+    shared.metrics.refused(Refused::AcceptFailed);
+    tracing::warn!(
+        back_off_ms = ACCEPT_BACK_OFF.as_millis(),
+        "cannot accept: {}",
+        log::chain(error)
+    );
+    tokio::select! {
+        () = shared.tasks.cancelled() => {}
+        () = sleep(ACCEPT_BACK_OFF) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;
