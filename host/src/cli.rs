@@ -6,8 +6,11 @@
 use clap::{Parser, Subcommand};
 
 pub(crate) mod exit;
+pub(crate) mod plugin;
+pub(crate) mod probe;
 pub(crate) mod serve;
 pub(crate) mod version;
+pub(crate) mod worker;
 
 /// One control plane that hosts many PaaS types as plugins.
 #[derive(Debug, Parser)]
@@ -23,6 +26,14 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the daemon until it is told to stop.
     Serve(serve::Flags),
+    /// What authors of plugins do.
+    #[command(subcommand)]
+    Plugin(plugin::Command),
+    /// Examine a plugin's library in this process (the daemon runs this in a child).
+    Probe(probe::Flags),
+    /// Run a plugin for a daemon (the daemon starts this).
+    #[command(hide = true)]
+    Worker,
     /// Say what this binary is.
     Version,
 }

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use self::keys::KnownKeys;
-use crate::{http, log};
+use crate::{http, log, plugin};
 
 mod keys;
 
@@ -34,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) http: http::Config,
     /// The log.
     pub(crate) log: log::Config,
+    /// Plugins.
+    pub(crate) plugin: plugin::Config,
 }
 
 impl Default for Config {
@@ -43,6 +45,7 @@ impl Default for Config {
             bundles: None,
             http: http::Config::default(),
             log: log::Config::default(),
+            plugin: plugin::Config::default(),
         }
     }
 }

@@ -5,16 +5,19 @@
 //! | [`server`] | the listener, the connections, the drain; knows nothing of routes |
 //! | [`route`] | which path is whose |
 //! | [`system`] | the host's own pages |
+//! | [`dispatch`], [`body`], [`upgrade`] | from a request to a plugin, and back |
 //! | [`problem`], [`respond`] | how failures look, and which failure becomes which problem |
 //! | [`request_id`], [`readiness`] | what every answer carries; what `/readyz` says |
 //!
 //! Guarantees: every answer carries a request id, every refusal is a problem, every limit is a setting. `http`
 //! never opens a library.
 
-use bytes::Bytes;
-use http_body_util::Full;
+use std::sync::Arc;
 
+pub(crate) mod body;
 pub(crate) mod config;
+pub(crate) mod dispatch;
+mod elements;
 pub(crate) mod problem;
 pub(crate) mod readiness;
 pub(crate) mod request_id;
@@ -22,13 +25,16 @@ pub(crate) mod respond;
 pub(crate) mod route;
 pub(crate) mod server;
 pub(crate) mod system;
+mod upgrade;
 
-/// The body of an answer.
-pub(crate) type Body = Full<Bytes>;
+pub(crate) use body::Body;
 pub(crate) use config::Config;
 
 use crate::identity::Identity;
 use crate::metrics::Metrics;
+use crate::plugin::Plugins;
+use crate::rollout::Elements;
+use crate::shutdown::Tasks;
 use readiness::Readiness;
 
 /// What answering a request may need. Made before the listener serves, lives until the last answer.
@@ -42,11 +48,32 @@ pub(crate) struct State {
     pub(crate) metrics: Metrics,
     /// Written by whoever has something to wait for, read by `/readyz`.
     pub(crate) readiness: Readiness,
+    /// Who answers under `/v1/types` and the mounts.
+    pub(crate) plugins: Arc<Plugins>,
+    /// What is installed, and the way to change it.
+    pub(crate) elements: Arc<Elements>,
+    /// What outlives an answer: upgraded connections, bodies that are pulled.
+    pub(crate) tasks: Tasks,
 }
 
 impl State {
     /// The state of a daemon that is starting.
-    pub(crate) fn new(config: Config, identity: Identity, metrics: Metrics) -> Self {
-        Self { config, identity, metrics, readiness: Readiness::default() }
+    pub(crate) fn new(
+        config: Config,
+        identity: Identity,
+        metrics: Metrics,
+        elements: Arc<Elements>,
+        tasks: Tasks,
+    ) -> Self {
+        let plugins = Arc::clone(elements.plugins());
+        Self {
+            config,
+            identity,
+            metrics,
+            readiness: Readiness::default(),
+            plugins,
+            elements,
+            tasks,
+        }
     }
 }

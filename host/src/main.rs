@@ -3,11 +3,6 @@
 //! This file is the story of a run: parse, configure, log, own the data directory, bind, serve, drain,
 //! say how it ended. Each step lives in the module that it names; no step is decided here.
 
-#![allow(
-    dead_code,
-    reason = "the plugin side that calls the rest of these rooms is not linked in yet"
-)]
-
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,7 +18,9 @@ use crate::http::server::Server;
 use crate::http::{State, server};
 use crate::identity::Identity;
 use crate::metrics::Metrics;
-use crate::shutdown::{Outcome, Signals};
+use crate::plugin::Plugins;
+use crate::rollout::Elements;
+use crate::shutdown::{Outcome, Signals, Tasks};
 
 mod cli;
 mod config;
@@ -33,12 +30,18 @@ mod identity;
 mod log;
 mod metrics;
 mod nearest;
+mod plugin;
+mod rollout;
+mod services;
 mod shutdown;
 
 fn main() -> ExitCode {
     let started = Instant::now();
     let ended = match Cli::parse().command {
         Command::Serve(flags) => run_daemon(&flags, started),
+        Command::Plugin(command) => cli::plugin::run(command),
+        Command::Probe(flags) => cli::probe::run(&flags),
+        Command::Worker => cli::worker::run(),
         Command::Version => cli::version::print(),
     };
     cli::exit::code(ended)
@@ -51,23 +54,32 @@ fn run_daemon(flags: &serve::Flags, started: Instant) -> Result<Exit, Failure> {
     let data = DataDir::open(&config.data)?;
     let identity = Identity::open(&data, serve::show_first_token)?;
     let runtime = serve::runtime()?;
-    let ended = runtime.block_on(serve_until_told(config, identity, started));
+    let data = Arc::new(data);
+    let ended = runtime.block_on(serve_until_told(config, Arc::clone(&data), identity, started));
     runtime.shutdown_timeout(Duration::from_millis(100));
-    drop(data);
     ended
 }
 
 /// What happens while there is one: bind, serve, drain.
 async fn serve_until_told(
     config: Config,
+    data: Arc<DataDir>,
     identity: Identity,
     started: Instant,
 ) -> Result<Exit, Failure> {
     let mut signals = Signals::listen().map_err(|source| Failure::new(Exit::Failed, source))?;
     let listener = server::bind(config.http.listen).await?;
-    let state = Arc::new(State::new(config.http.clone(), identity, Metrics::new()));
-    let server =
-        Server::start(listener, &config.http, state.metrics.http.clone(), Arc::clone(&state))?;
+    let (requests, plugin_side, metrics) = (Tasks::default(), Tasks::default(), Metrics::new());
+    let plugins =
+        Plugins::open(config.plugin.clone(), &data, metrics.plugin.clone(), plugin_side.clone())?;
+    let elements = Elements::open(plugins, plugin_side.clone(), &data, config.bundles())?;
+    let state =
+        Arc::new(State::new(config.http.clone(), identity, metrics, elements, requests.clone()));
+    let measured = state.metrics.http.clone();
+    let server = Server::start(listener, &config.http, measured, requests, Arc::clone(&state))?;
+    serve::show_address(server.local_addr())
+        .map_err(|source| Failure::new(Exit::Failed, source))?;
+    state.elements.start_all().await;
     state.readiness.set("daemon", Standing::Ready);
     tracing::info!(listen = %server.local_addr(), after_ms = started.elapsed().as_millis(), "ready");
 
@@ -75,7 +87,7 @@ async fn serve_until_told(
     tracing::info!(%signal, "draining");
     state.readiness.set("daemon", Standing::NotReady("draining".to_owned()));
     tokio::select! {
-        outcome = server.drain(config.http.drain_deadline()) => Ok(ended(&outcome)),
+        ended = drain(server, &config, &plugin_side) => Ok(ended),
         signal = signals.next() => {
             tracing::warn!(%signal, "told twice: ending at once");
             Ok(Exit::Interrupted)
@@ -83,12 +95,18 @@ async fn serve_until_told(
     }
 }
 
-fn ended(outcome: &Outcome) -> Exit {
-    match outcome {
-        Outcome::Clean => tracing::info!("drained"),
-        Outcome::Abandoned(left) => {
-            tracing::warn!(?left, "drain deadline reached: cut off what was left")
+/// Requests first, then the plugins that answer them.
+async fn drain(server: Server, config: &Config, plugin_side: &Tasks) -> Exit {
+    let served = server.drain(config.http.drain_deadline()).await;
+    let ended = plugin_side.shut_down(config.plugin.shutdown_deadline()).await;
+    for outcome in [served, ended] {
+        match outcome {
+            Outcome::Clean => {}
+            Outcome::Abandoned(left) => {
+                tracing::warn!(?left, "drain deadline reached: cut off what was left");
+            }
         }
     }
+    tracing::info!("drained");
     Exit::Ok
 }

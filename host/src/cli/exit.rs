@@ -7,7 +7,7 @@ use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
 
-use crate::{config, data, http, identity, log};
+use crate::{config, data, http, identity, log, plugin, rollout};
 
 /// The exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +89,18 @@ impl From<identity::Error> for Failure {
 
 impl From<http::server::Error> for Failure {
     fn from(error: http::server::Error) -> Self {
+        Self::new(Exit::Failed, error)
+    }
+}
+
+impl From<plugin::OpenError> for Failure {
+    fn from(error: plugin::OpenError) -> Self {
+        Self::new(Exit::Failed, error)
+    }
+}
+
+impl From<rollout::wanted::Error> for Failure {
+    fn from(error: rollout::wanted::Error) -> Self {
         Self::new(Exit::Failed, error)
     }
 }

@@ -65,3 +65,10 @@ pub(crate) fn show_first_token(token: &Token) -> io::Result<()> {
     writeln!(stdout, "admin token: {}", token.reveal())?;
     stdout.flush()
 }
+
+/// Prints where the user API is, for whoever started this.
+pub(crate) fn show_address(address: SocketAddr) -> io::Result<()> {
+    let mut stdout = io::stdout();
+    writeln!(stdout, "listening on http://{address}")?;
+    stdout.flush()
+}

@@ -10,9 +10,14 @@ use ::http::{HeaderValue, Response};
 use serde::Serialize;
 
 use super::Body;
+use super::body::BodyError;
 use super::problem::{Code, Problem};
 use super::readiness::Reason;
 use crate::identity::Unauthenticated;
+use crate::metrics::{self, HttpMetrics};
+use crate::plugin::conversation::{self as plugin, Fault};
+use crate::plugin::generation::Identity;
+use crate::rollout::FailureKind;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -52,5 +57,110 @@ impl From<Unauthenticated> for Problem {
             Unauthenticated::Invalid => "The credentials are not valid.",
         };
         Self::new(Code::Unauthenticated, detail)
+    }
+}
+
+// === plugins ===
+
+/// Nobody serves this type.
+pub(crate) fn no_type(slug: &str) -> Problem {
+    Problem::new(Code::TypeNotFound, format!("No element serves type {slug}.")).with("type", slug)
+}
+
+/// The plugin has no such path.
+pub(crate) fn no_plugin_route(path: &str, plugin: &Identity) -> Problem {
+    let Identity { element, version, .. } = plugin;
+    let detail = format!("Element {element} {version} has no route at {path}.");
+    Problem::new(Code::RouteNotFound, detail)
+        .hint("GET /v1/elements/{name} lists the routes of an element.")
+        .with("path", path)
+        .with("element", element.as_str())
+        .with("version", version.to_string())
+}
+
+/// The plugin answered what is no answer.
+pub(crate) fn nonsense(what: &str) -> Problem {
+    let detail = format!("The plugin's answer breaks the contract: {what}.");
+    Problem::new(Code::PluginProtocol, detail)
+}
+
+/// A request that could not begin.
+pub(crate) fn refused(metrics: &HttpMetrics, refused: &plugin::Refused) -> Problem {
+    match refused {
+        plugin::Refused::Busy { n_max } => {
+            metrics.refused(metrics::Refused::PluginBusy);
+            let detail = format!("The plugin works on {n_max} requests, as many as it may.");
+            Problem::new(Code::PluginBusy, detail).with("requests_max", *n_max)
+        }
+        plugin::Refused::Gone => {
+            Problem::new(Code::PluginUnavailable, "The plugin has ended and is being replaced.")
+        }
+    }
+}
+
+/// A request that got no answer.
+pub(crate) fn fault(metrics: &HttpMetrics, fault: &Fault) -> Problem {
+    match fault {
+        Fault::Panicked { message } => {
+            let detail = "The plugin panicked while it worked on this request.";
+            Problem::new(Code::PluginPanic, detail).because(&PanicSaid(message.clone()))
+        }
+        Fault::Deadline => {
+            metrics.refused(metrics::Refused::Deadline);
+            let detail = "The plugin did not answer within the deadline of this route.";
+            Problem::new(Code::DeadlineExceeded, detail)
+        }
+        Fault::Draining => {
+            metrics.refused(metrics::Refused::PluginDraining);
+            let detail = "The plugin is being replaced and did not finish this request in time.";
+            Problem::new(Code::PluginDraining, detail)
+        }
+        Fault::Crashed { how } => {
+            let detail = "The plugin ended while it worked on this request.";
+            Problem::new(Code::PluginCrashed, detail).because(&PanicSaid(how.clone()))
+        }
+        Fault::Protocol { what } => nonsense(what),
+    }
+}
+
+/// What a plugin said of its own end, as a cause for the log.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct PanicSaid(String);
+
+/// A request whose body cannot be taken.
+pub(crate) fn body(metrics: &HttpMetrics, error: &BodyError) -> Problem {
+    match error {
+        BodyError::TooLarge { bytes_max } => {
+            metrics.refused(metrics::Refused::BodyTooLarge);
+            let detail = format!("The body is longer than the {bytes_max} bytes of this route.");
+            Problem::new(Code::BodyTooLarge, detail).with("bytes_max", *bytes_max)
+        }
+        BodyError::Late { limit } => {
+            let detail = format!("The body did not arrive within {} ms.", limit.as_millis());
+            Problem::new(Code::BodyLate, detail)
+        }
+        BodyError::Broken(_cause) => {
+            Problem::new(Code::BadRequest, "The body broke off before its end.")
+        }
+    }
+}
+
+/// A document that cannot be read, with its unknown member named when that is why.
+pub(crate) fn bad_document(error: &serde_json::Error) -> Problem {
+    let text = error.to_string();
+    let code = match text.starts_with("unknown field") {
+        true => Code::UnknownField,
+        false => Code::InvalidJson,
+    };
+    Problem::new(code, format!("The document cannot be read: {text}."))
+}
+
+/// The code of a failed rollout.
+pub(crate) fn rollout_code(kind: FailureKind) -> Code {
+    match kind {
+        FailureKind::VersionNotFound => Code::VersionNotFound,
+        FailureKind::Full => Code::GenerationsFull,
+        FailureKind::Other => Code::RolloutFailed,
     }
 }

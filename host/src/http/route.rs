@@ -9,22 +9,36 @@ use hyper::body::Incoming;
 use super::problem::Problem;
 use super::request_id::RequestId;
 use super::server::Answer;
-use super::{Body, State, respond, system};
+use super::{Body, State, dispatch, elements, system};
+use crate::plugin::table::TYPES_PREFIX;
 
 impl Answer for State {
     async fn answer(&self, request: Request<Incoming>, id: &RequestId) -> Response<Body> {
         // Kept for the problem's sake: the request is gone by then. Shares the bytes, copies nothing.
         let uri = request.uri().clone();
-        answer(self, &request).unwrap_or_else(|problem| problem.into_response(uri.path(), id))
+        answer(self, request, id)
+            .await
+            .unwrap_or_else(|problem| problem.into_response(uri.path(), id))
     }
 }
 
-fn answer(state: &State, request: &Request<Incoming>) -> Result<Response<Body>, Problem> {
-    let path = without_slash(request.uri().path());
-    match system::Page::at(path) {
-        Some(page) => system::answer(state, &page, request.method()),
-        None => Err(respond::no_route(path)),
+async fn answer(
+    state: &State,
+    request: Request<Incoming>,
+    id: &RequestId,
+) -> Result<Response<Body>, Problem> {
+    if !request.uri().path().starts_with(TYPES_PREFIX) {
+        // Shares the bytes: the request moves on while its path is read.
+        let uri = request.uri().clone();
+        let path = without_slash(uri.path());
+        if let Some(page) = system::Page::at(path) {
+            return system::answer(state, &page, request.method());
+        }
+        if let Some(place) = elements::Place::at(path) {
+            return elements::answer(state, place, request).await;
+        }
     }
+    dispatch::answer(state, request, id).await
 }
 
 /// The path without its trailing slash.

@@ -57,7 +57,7 @@ pub(crate) trait Answer: Send + Sync + 'static {
 #[derive(Debug)]
 pub(crate) struct Server {
     local_addr: SocketAddr,
-    /// The accept loop, the connections and the refusals.
+    /// The accept loop, the connections and the refusals, and what answers leave behind.
     tasks: Tasks,
 }
 
@@ -95,15 +95,15 @@ pub(crate) async fn bind(listen: SocketAddr) -> Result<TcpListener, Error> {
 }
 
 impl Server {
-    /// Serves `listener` with `app`.
+    /// Serves `listener` with `app`. Whatever else is in `tasks` is drained with the connections.
     pub(crate) fn start<A: Answer>(
         listener: TcpListener,
         config: &Config,
         metrics: HttpMetrics,
+        tasks: Tasks,
         app: Arc<A>,
     ) -> Result<Self, Error> {
         let local_addr = listener.local_addr().map_err(Error::LocalAddr)?;
-        let tasks = Tasks::default();
         let shared = Arc::new(Shared {
             app,
             protocol: protocol(config),

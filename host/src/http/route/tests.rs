@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use expect_test::{Expect, expect};
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -16,10 +17,14 @@ use crate::http::readiness::Standing;
 use crate::http::server::{Server, bind};
 use crate::identity::Identity;
 use crate::metrics::Metrics;
+use crate::plugin::{self, Plugins};
+use crate::rollout::Elements;
+use crate::shutdown::Tasks;
 
 struct Daemon {
     state: Arc<State>,
     server: Server,
+    _directory: TempDir,
 }
 
 /// An answer as it came: the head, and the body.
@@ -30,13 +35,18 @@ struct Answered {
 
 async fn start() -> Daemon {
     let directory = tempfile::tempdir().unwrap();
-    let data = DataDir::open(directory.path()).unwrap();
+    let data = Arc::new(DataDir::open(directory.path()).unwrap());
     let identity = Identity::open(&data, |_| Ok(())).unwrap();
-    let state = Arc::new(State::new(Config::default(), identity, Metrics::new()));
+    let (metrics, tasks) = (Metrics::new(), Tasks::default());
+    let limits = plugin::Config::default();
+    let plugins = Plugins::open(limits, &data, metrics.plugin.clone(), Tasks::default()).unwrap();
+    let elements = Elements::open(plugins, Tasks::default(), &data, data.join("bundles")).unwrap();
+    let state = Arc::new(State::new(Config::default(), identity, metrics, elements, tasks.clone()));
     let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let metrics = state.metrics.http.clone();
-    let server = Server::start(listener, &state.config, metrics, Arc::clone(&state)).unwrap();
-    Daemon { state, server }
+    let server =
+        Server::start(listener, &state.config, metrics, tasks, Arc::clone(&state)).unwrap();
+    Daemon { state, server, _directory: directory }
 }
 
 impl Daemon {

@@ -49,7 +49,9 @@ async fn start(config: Config) -> Daemon {
     let gate = Arc::new(Gate::default());
     let metrics = Metrics::new();
     let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
-    let server = Server::start(listener, &config, metrics.http.clone(), Arc::clone(&gate)).unwrap();
+    let server =
+        Server::start(listener, &config, metrics.http.clone(), Tasks::default(), Arc::clone(&gate))
+            .unwrap();
     Daemon { server, gate, metrics }
 }
 

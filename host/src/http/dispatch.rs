@@ -1,0 +1,228 @@
+//! From a request to the plugin that answers it, and back.
+//!
+//! The hot path of the product. A request takes the table, finds its route, takes a lease, sends one
+//! message and waits for one answer; no lock of the host's is held while it waits. Every way in which that
+//! can fail is a problem of `respond`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::header::UPGRADE;
+use ::http::request::Parts;
+use ::http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use bytes::Bytes;
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use plugin_abi::request::{BodyKind, Identity, RequestHead};
+use plugin_abi::response::ResponseHead;
+
+use super::body::{Body, Chunked, Pump, RequestBody};
+use super::problem::Problem;
+use super::request_id::RequestId;
+use super::{State, respond, upgrade};
+use crate::plugin::conversation::{Answer, Fault, Pending};
+use crate::plugin::lease::Lease;
+use crate::plugin::table::{Published, Resolved};
+
+/// Who may call plugins in this part of the product: everybody who reaches the listener.
+const ANYBODY: Identity<'static> = Identity { principal: "anonymous", project: None };
+
+/// How often a request that met a generation on its way out looks for the next one. Each look takes the
+/// newest table, so a second miss means two switches within a few instructions.
+const LOOKS_MAX: usize = 16;
+
+/// Answers a request whose path may be a plugin's.
+///
+/// # Errors
+/// Nobody answers there, or whoever does has failed.
+///
+/// # Cancellation
+/// Dropping the future tells the plugin that the client is gone.
+pub(crate) async fn answer(
+    state: &State,
+    request: Request<Incoming>,
+    id: &RequestId,
+) -> Result<Response<Body>, Problem> {
+    let (mut parts, body) = request.into_parts();
+    let on_upgrade =
+        parts.headers.contains_key(UPGRADE).then(|| take_upgrade(&mut parts)).flatten();
+    let routed = route(state, &parts)?;
+    let limits = Limits::of(state, &routed);
+    let body = RequestBody::take(body, limits.body_bytes_max, limits.deadline)
+        .await
+        .map_err(|error| respond::body(&state.metrics.http, &error))?;
+    let mut pending = begin(state, &parts, id, &routed, body, limits)?;
+    let answer = pending.answer().await;
+    let lease = routed.lease;
+    match answer {
+        Answer::Whole { head, body } => response(&head, Body::from(body)),
+        Answer::Chunked { head, chunks } => {
+            let body = Chunked::new(chunks, pending, lease);
+            response(&head, Body::Chunked(Box::new(body)))
+        }
+        Answer::Upgrade { head, call } => {
+            let conversation = Arc::clone(pending.conversation());
+            let response = response(&head, Body::default())?;
+            upgrade::hand_over(&state.tasks, on_upgrade, conversation, call, lease)?;
+            Ok(response)
+        }
+        Answer::Failed(fault) => Err(respond::fault(&state.metrics.http, &fault)),
+    }
+}
+
+fn take_upgrade(parts: &mut Parts) -> Option<OnUpgrade> {
+    parts.extensions.remove::<OnUpgrade>()
+}
+
+/// A request that has found who answers it.
+struct Routed<'p> {
+    published: Arc<Published>,
+    route: u32,
+    params: Vec<&'p str>,
+    lease: Lease,
+}
+
+fn route<'p>(state: &State, parts: &'p Parts) -> Result<Routed<'p>, Problem> {
+    let path = parts.uri.path();
+    for _look in 0..LOOKS_MAX {
+        let table = state.plugins.tables.load();
+        let found = match table.resolve(parts.method.as_str(), path) {
+            Resolved::Route(found) => found,
+            Resolved::NotOurs => return Err(respond::no_route(path)),
+            Resolved::UnknownType { slug } => return Err(respond::no_type(slug)),
+            Resolved::UnknownPath { published } => {
+                return Err(respond::no_plugin_route(path, &published.generation.identity));
+            }
+            Resolved::OtherMethods { allow } => {
+                return Err(Problem::method_not_allowed(allow.join(", ")));
+            }
+        };
+        if let Some(lease) = Lease::take(&found.published.generation) {
+            let (published, route, params) = (found.published, found.route, found.params);
+            return Ok(Routed { published, route, params, lease });
+        }
+    }
+    Err(respond::fault(&state.metrics.http, &Fault::Draining))
+}
+
+/// What a route allows a request.
+#[derive(Clone, Copy)]
+struct Limits {
+    body_bytes_max: u64,
+    deadline: Duration,
+}
+
+impl Limits {
+    fn of(state: &State, routed: &Routed<'_>) -> Self {
+        let route = routed.published.route(routed.route);
+        let default_bytes = state.config.body_bytes_max as u64;
+        let deadline_ms = route.deadline_ms.map_or(state.config.request_deadline_ms, u64::from);
+        Self {
+            body_bytes_max: route.body_bytes_max.unwrap_or(default_bytes),
+            deadline: Duration::from_millis(deadline_ms),
+        }
+    }
+}
+
+fn begin(
+    state: &State,
+    parts: &Parts,
+    id: &RequestId,
+    routed: &Routed<'_>,
+    body: RequestBody,
+    limits: Limits,
+) -> Result<Pending, Problem> {
+    let conversation = &routed.lease.generation().conversation;
+    let refused = |refused| respond::refused(&state.metrics.http, &refused);
+    let encode = |kind: BodyKind, whole: &[u8]| encode(parts, id, routed, kind, whole, limits);
+    let kind = body.kind();
+    match body {
+        RequestBody::Whole(whole) => {
+            conversation.begin(limits.deadline, None, || encode(kind, &whole)).map_err(refused)
+        }
+        RequestBody::Pulled(pump) => {
+            let (sender, reads) = Pump::reads();
+            let pending = conversation
+                .begin(limits.deadline, Some(sender), || encode(kind, &[]))
+                .map_err(refused)?;
+            state.tasks.spawn("request body", pump.run(Arc::clone(conversation), reads));
+            Ok(pending)
+        }
+    }
+}
+
+fn encode(
+    parts: &Parts,
+    id: &RequestId,
+    routed: &Routed<'_>,
+    body: BodyKind,
+    whole: &[u8],
+    limits: Limits,
+) -> Vec<u8> {
+    let traceparent = parts.headers.get("traceparent").and_then(|value| value.to_str().ok());
+    let headers = Headers { inner: parts.headers.iter(), n_left: parts.headers.len() };
+    let head = RequestHead {
+        route: routed.route,
+        deadline_ms: u32::try_from(limits.deadline.as_millis()).unwrap_or(u32::MAX),
+        body,
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query(),
+        params: &routed.params,
+        identity: ANYBODY,
+        request_id: id.as_str(),
+        traceparent,
+        headers,
+    };
+    head.encode(whole)
+}
+
+/// Header fields with their number known, which the map's own iterator only bounds.
+struct Headers<'a> {
+    inner: ::http::header::Iter<'a, HeaderValue>,
+    n_left: usize,
+}
+
+impl<'a> Iterator for Headers<'a> {
+    type Item = (&'a str, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (name, value) = self.inner.next()?;
+        self.n_left -= 1;
+        Some((name.as_str(), value.as_bytes()))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.n_left, Some(self.n_left))
+    }
+}
+
+impl ExactSizeIterator for Headers<'_> {}
+
+/// A plugin's head with a body, checked against HTTP.
+fn response(head: &Bytes, body: Body) -> Result<Response<Body>, Problem> {
+    let nonsense = |what: &str| respond::nonsense(what);
+    let decoded = ResponseHead::decode(head).map_err(|error| nonsense(&error.to_string()))?;
+    let status = StatusCode::from_u16(decoded.status)
+        .map_err(|_invalid| nonsense(&format!("status {}", decoded.status)))?;
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    for field in decoded.headers() {
+        let (name, value) = field.map_err(|error| nonsense(&error.to_string()))?;
+        let field_name = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_invalid| nonsense(&format!("header name {name:?}")))?;
+        let value = HeaderValue::from_bytes(value)
+            .map_err(|_invalid| nonsense(&format!("the value of header {name:?}")))?;
+        if !is_hosts_own(&field_name) {
+            headers.append(field_name, value);
+        }
+    }
+    Ok(response)
+}
+
+/// What only the connection's owner may say: a plugin cannot break the framing of its answers.
+fn is_hosts_own(name: &HeaderName) -> bool {
+    use ::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+    *name == CONTENT_LENGTH || *name == TRANSFER_ENCODING
+}

@@ -1,0 +1,367 @@
+//! The route table: which generation answers which path. The one place where serving and changing meet.
+//!
+//! A table is immutable and replaced as a whole, so a request sees all of one rollout or nothing of it,
+//! keeps the descriptor it began with, and takes no lock. Replacing is one pointer store.
+//!
+//! Each generation brings its routes ready-made; a new table only says who has which type and which mount.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::{ArcSwap, Guard};
+use packer::bundle::ElementName;
+use plugin_abi::descriptor::{Descriptor, Route, RouteBase};
+
+use super::generation::Generation;
+
+/// The prefix of every type's routes.
+pub(crate) const TYPES_PREFIX: &str = "/v1/types/";
+
+/// A generation with its routes, ready to be published.
+#[derive(Debug)]
+pub(crate) struct Published {
+    /// Who answers.
+    pub(crate) generation: Arc<Generation>,
+    routes: HashMap<RouteBase, Arc<Routes>>,
+}
+
+/// The routes under one base.
+#[derive(Debug, Default)]
+struct Routes {
+    by_path: matchit::Router<Methods>,
+}
+
+/// The routes of one path.
+#[derive(Debug, Default)]
+struct Methods {
+    /// Method (`None`: any) and position in the descriptor.
+    routes: Vec<(Option<String>, u32)>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    elements: HashMap<ElementName, Arc<Published>>,
+    types: HashMap<String, Base>,
+    /// Longest prefix first.
+    mounts: Vec<(String, Base)>,
+}
+
+/// Who answers under one base, and for what.
+#[derive(Debug, Clone)]
+struct Base {
+    published: Arc<Published>,
+    routes: Arc<Routes>,
+}
+
+/// What a path and a method come to.
+#[derive(Debug)]
+pub(crate) enum Resolved<'p> {
+    /// A route of a plugin.
+    Route(Found<'p>),
+    /// A type that nobody serves.
+    UnknownType {
+        /// Its slug.
+        slug: &'p str,
+    },
+    /// The plugin has no such path.
+    UnknownPath {
+        /// Whose base the path is under.
+        published: Arc<Published>,
+    },
+    /// The plugin has this path for other methods.
+    OtherMethods {
+        /// Which.
+        allow: Vec<String>,
+    },
+    /// No plugin's path.
+    NotOurs,
+}
+
+/// A route that was found.
+#[derive(Debug)]
+pub(crate) struct Found<'p> {
+    /// Who answers.
+    pub(crate) published: Arc<Published>,
+    /// The route's position in the descriptor.
+    pub(crate) route: u32,
+    /// The values of its parameters, in order, still percent-encoded.
+    pub(crate) params: Vec<&'p str>,
+}
+
+/// Why a generation cannot be published.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Clash {
+    /// Another element has this type.
+    #[error(
+        "type `{slug}` is served by element `{owner}`; uninstall that element, or give the type another slug"
+    )]
+    Type {
+        /// The type.
+        slug: String,
+        /// Who has it.
+        owner: ElementName,
+    },
+    /// Another element has this mount, or one that overlaps with it.
+    #[error(
+        "mount `{prefix}` overlaps with `{other}` of element `{owner}`; ask for another prefix"
+    )]
+    Mount {
+        /// What was asked for.
+        prefix: String,
+        /// What is there.
+        other: String,
+        /// Whose it is.
+        owner: ElementName,
+    },
+    /// The host's own paths are not to be had.
+    #[error("mount `{prefix}` would hide the daemon's own paths; ask for another prefix")]
+    Reserved {
+        /// What was asked for.
+        prefix: String,
+    },
+    /// A route is no path template, or there twice.
+    #[error("route `{path}`: {reason}")]
+    Route {
+        /// Which.
+        path: String,
+        /// What the router says.
+        reason: String,
+    },
+}
+
+/// The first path segments that are the daemon's.
+const RESERVED: [&str; 9] =
+    ["v1", "healthz", "readyz", "metrics", "version", "docs", "openapi.json", "console", "health"];
+
+impl Published {
+    /// Makes the routes of a generation.
+    ///
+    /// # Errors
+    /// When its descriptor declares what cannot be routed.
+    pub(crate) fn new(generation: Arc<Generation>) -> Result<Arc<Self>, Clash> {
+        let routes = routes(&generation.descriptor)?;
+        Ok(Arc::new(Self { generation, routes }))
+    }
+
+    /// A route of the descriptor.
+    pub(crate) fn route(&self, position: u32) -> &Route {
+        &self.generation.descriptor.routes[position as usize]
+    }
+
+    fn element(&self) -> &ElementName {
+        &self.generation.identity.element
+    }
+
+    fn base(self: &Arc<Self>, base: &RouteBase) -> Base {
+        let routes = self.routes.get(base).cloned().unwrap_or_default();
+        Base { published: Arc::clone(self), routes }
+    }
+}
+
+impl Base {
+    fn resolve<'p>(&self, method: &str, path: &'p str) -> Resolved<'p> {
+        let by_path = &self.routes.by_path;
+        let trimmed = path.strip_suffix('/').filter(|path| !path.is_empty());
+        let matched = by_path.at(path).ok();
+        let Some(matched) = matched.or_else(|| by_path.at(trimmed?).ok()) else {
+            return Resolved::UnknownPath { published: Arc::clone(&self.published) };
+        };
+        match matched.value.route(method) {
+            Some(route) => {
+                let params = matched.params.iter().map(|(_name, value)| value).collect();
+                Resolved::Route(Found { published: Arc::clone(&self.published), route, params })
+            }
+            None => Resolved::OtherMethods { allow: matched.value.allow() },
+        }
+    }
+}
+
+/// The routes of a descriptor by base. Used by the probe as well, to refuse what could never be published.
+///
+/// # Errors
+/// When a route is no path template, or there twice.
+pub(crate) fn check_routes(descriptor: &Descriptor) -> Result<(), Clash> {
+    routes(descriptor).map(drop)
+}
+
+fn routes(descriptor: &Descriptor) -> Result<HashMap<RouteBase, Arc<Routes>>, Clash> {
+    let mut by_path: HashMap<(&RouteBase, &str), Methods> = HashMap::new();
+    for (position, route) in (0..).zip(&descriptor.routes) {
+        let methods = by_path.entry((&route.base, &route.path)).or_default();
+        if methods.routes.iter().any(|(method, _position)| *method == route.method) {
+            let reason = "it is declared twice".to_owned();
+            return Err(Clash::Route { path: route.path.clone(), reason });
+        }
+        methods.routes.push((route.method.clone(), position));
+    }
+    let mut routes: HashMap<RouteBase, Routes> = HashMap::new();
+    for ((base, path), methods) in by_path {
+        let under_base = routes.entry(base.clone()).or_default();
+        under_base
+            .by_path
+            .insert(path, methods)
+            .map_err(|error| Clash::Route { path: path.to_owned(), reason: error.to_string() })?;
+    }
+    Ok(routes.into_iter().map(|(base, routes)| (base, Arc::new(routes))).collect())
+}
+
+impl Methods {
+    fn route(&self, method: &str) -> Option<u32> {
+        let of = |wanted: Option<&str>| {
+            self.routes.iter().find(|(method, _position)| method.as_deref() == wanted)
+        };
+        let as_get = || if method == "HEAD" { of(Some("GET")) } else { None };
+        let found = of(Some(method)).or_else(as_get).or_else(|| of(None));
+        found.map(|(_method, position)| *position)
+    }
+
+    fn allow(&self) -> Vec<String> {
+        let mut allow: Vec<_> =
+            self.routes.iter().filter_map(|(method, _position)| method.clone()).collect();
+        if allow.iter().any(|method| method == "GET") {
+            allow.push("HEAD".to_owned());
+        }
+        allow.sort();
+        allow
+    }
+}
+
+impl Table {
+    /// Finds who answers.
+    pub(crate) fn resolve<'p>(&self, method: &str, path: &'p str) -> Resolved<'p> {
+        if let Some(below) = path.strip_prefix(TYPES_PREFIX) {
+            let slug_len = below.find('/').unwrap_or(below.len());
+            let (slug, rest) = below.split_at(slug_len);
+            return match self.types.get(slug) {
+                None => Resolved::UnknownType { slug },
+                Some(base) => base.resolve(method, if rest.is_empty() { "/" } else { rest }),
+            };
+        }
+        let mounted = self
+            .mounts
+            .iter()
+            .find_map(|(prefix, base)| below(path, prefix).map(|rest| base.resolve(method, rest)));
+        mounted.unwrap_or(Resolved::NotOurs)
+    }
+
+    /// Who serves this element now.
+    pub(crate) fn of_element(&self, element: &ElementName) -> Option<&Arc<Published>> {
+        self.elements.get(element)
+    }
+
+    /// The method and path of every route that `published` answers in this table.
+    pub(crate) fn served<'t>(
+        &'t self,
+        published: &'t Arc<Published>,
+    ) -> impl Iterator<Item = (Option<&'t str>, String)> {
+        let routes = &published.generation.descriptor.routes;
+        routes.iter().filter_map(|route| {
+            let prefix = match &route.base {
+                RouteBase::Type(slug) => format!("{TYPES_PREFIX}{slug}"),
+                RouteBase::Mount(prefix) => {
+                    let is_granted = self.mounts.iter().any(|(mounted, _base)| mounted == prefix);
+                    is_granted.then(|| prefix.clone())?
+                }
+            };
+            Some((route.method.as_deref(), format!("{prefix}{}", route.path)))
+        })
+    }
+
+    /// A table in which `published` answers for its element, and nobody did before.
+    fn with(&self, published: &Arc<Published>, mounts: &[String]) -> Result<Self, Clash> {
+        let mut table = self.without(published.element());
+        table.elements.insert(published.element().clone(), Arc::clone(published));
+        for declared in &published.generation.descriptor.types {
+            let slug = declared.slug.clone();
+            if let Some(other) = table.types.get(&slug) {
+                return Err(Clash::Type { slug, owner: other.published.element().clone() });
+            }
+            let base = published.base(&RouteBase::Type(slug.clone()));
+            table.types.insert(slug, base);
+        }
+        for prefix in mounts {
+            table.check_mount(prefix)?;
+            let base = published.base(&RouteBase::Mount(prefix.clone()));
+            table.mounts.push((prefix.clone(), base));
+        }
+        table.mounts.sort_by_key(|(prefix, _base)| std::cmp::Reverse(prefix.len()));
+        Ok(table)
+    }
+
+    fn without(&self, element: &ElementName) -> Self {
+        let is_other = |base: &Base| base.published.element() != element;
+        let types = self.types.iter().filter(|(_slug, base)| is_other(base));
+        let mounts = self.mounts.iter().filter(|(_prefix, base)| is_other(base));
+        let elements = self.elements.iter().filter(|(name, _published)| *name != element);
+        Self {
+            elements: elements
+                .map(|(name, published)| (name.clone(), Arc::clone(published)))
+                .collect(),
+            types: types.map(|(slug, base)| (slug.clone(), base.clone())).collect(),
+            mounts: mounts.cloned().collect(),
+        }
+    }
+
+    fn check_mount(&self, prefix: &str) -> Result<(), Clash> {
+        let first = prefix.trim_start_matches('/').split('/').next().unwrap_or_default();
+        if first.is_empty() || RESERVED.contains(&first) {
+            return Err(Clash::Reserved { prefix: prefix.to_owned() });
+        }
+        let overlapping =
+            |other: &str| below(prefix, other).is_some() || below(other, prefix).is_some();
+        match self.mounts.iter().find(|(other, _base)| overlapping(other)) {
+            None => Ok(()),
+            Some((other, base)) => Err(Clash::Mount {
+                prefix: prefix.to_owned(),
+                other: other.clone(),
+                owner: base.published.element().clone(),
+            }),
+        }
+    }
+}
+
+/// What of `path` is below `prefix`, as a path of its own.
+fn below<'p>(path: &'p str, prefix: &str) -> Option<&'p str> {
+    match path.strip_prefix(prefix)? {
+        "" => Some("/"),
+        rest => rest.starts_with('/').then_some(rest),
+    }
+}
+
+/// The table that is in force.
+#[derive(Debug, Default)]
+pub(crate) struct Tables {
+    current: ArcSwap<Table>,
+    /// Held while a table is derived from the one before it; never by a request.
+    changing: Mutex<()>,
+}
+
+impl Tables {
+    /// The table in force, for as long as the guard is held.
+    pub(crate) fn load(&self) -> Guard<Arc<Table>> {
+        self.current.load()
+    }
+
+    /// Lets `published` answer for its element, with the mounts that were granted to it.
+    ///
+    /// # Errors
+    /// Another element has what this one declares; then nothing changes.
+    pub(crate) fn publish(
+        &self,
+        published: &Arc<Published>,
+        mounts: &[String],
+    ) -> Result<(), Clash> {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let table = self.current.load().with(published, mounts)?;
+        self.current.store(Arc::new(table));
+        Ok(())
+    }
+
+    /// Lets nobody answer for `element`.
+    pub(crate) fn withdraw(&self, element: &ElementName) {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let table = self.current.load().without(element);
+        self.current.store(Arc::new(table));
+    }
+}
