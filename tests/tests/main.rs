@@ -1,0 +1,5 @@
+//! The stories of the whole daemon, one module each, in one binary.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
+
+mod load;
