@@ -36,7 +36,7 @@
 //! | [`Json<T>`](Json), [`Bytes`], `String`, [`BodyStream`] | its body; last argument only |
 //! | [`Identity`], [`RequestId`] | who asks, and the id that log lines carry |
 //! | [`Context`] | the way to the host: background tasks, measurements, services |
-//! | [`Upgrade`] | the connection itself |
+//! | [`Upgrade`], `WebSocket` (feature `ws`) | the connection itself |
 //!
 //! A request that its client gave up on is cancelled by dropping the handler's future. A panic in a handler
 //! costs that request (`500 PLUGIN_PANIC`); one in `start`, `stop` or a background task is a panic in shared
@@ -52,6 +52,8 @@
 
 extern crate self as plugin_sdk;
 
+#[cfg(feature = "axum")]
+mod axum;
 mod calls;
 mod caught;
 mod connection;
@@ -73,6 +75,8 @@ mod tasks;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod upgrade;
+#[cfg(feature = "ws")]
+pub mod web_socket;
 
 pub use bytes::{self, Bytes};
 pub use http::{self, HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -92,8 +96,10 @@ pub use self::request::{FromRequest, FromRequestParts, Request, ViaBody, ViaPart
 pub use self::response::{IntoResponse, Response};
 pub use self::router::{Route, Router};
 pub use self::stream::UpgradedStream;
-pub use self::stream_body::{BodyClosed, BodySender, StreamBody};
+pub use self::stream_body::{BodyClosed, BodySender, BoxError, StreamBody};
 pub use self::upgrade::Upgrade;
+#[cfg(feature = "ws")]
+pub use self::web_socket::{Socket, WebSocket};
 
 /// What almost every plugin uses.
 pub mod prelude {
@@ -103,6 +109,9 @@ pub mod prelude {
         Query, Response, Router, StartError, State, StatusCode, StreamBody, json, plugin, settings,
         tracing,
     };
+    #[cfg(feature = "ws")]
+    #[doc(no_inline)]
+    pub use crate::{Socket, WebSocket};
 }
 
 /// What the attributes expand to.

@@ -11,9 +11,11 @@ use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderValue};
 use tokio::sync::mpsc;
 
+use crate::caught::BoxFuture;
 use crate::response::{Body, IntoResponse, Response};
 
-pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
+/// Any error.
+pub type BoxError = Box<dyn Error + Send + Sync>;
 pub(crate) type ChunkStream = Pin<Box<dyn Stream<Item = Result<Bytes, BoxError>> + Send>>;
 
 /// A body made of a stream of chunks.
@@ -36,7 +38,35 @@ impl StreamBody {
         Self::of_boxed(Box::pin(Converted(Box::pin(chunks))))
     }
 
-    /// A body that is written through the [`BodySender`]; `n_chunks_max` may wait in between.
+    /// The body that `write` sends; it ends when `write` returns, and is broken off when that is an error.
+    ///
+    /// `write` runs as a part of the request: it goes on when there is room for the next chunk, and is
+    /// dropped when the client goes.
+    ///
+    /// ```
+    /// # use plugin_sdk::prelude::*;
+    /// # use std::time::Duration;
+    /// async fn ticks(context: Context) -> StreamBody {
+    ///     StreamBody::written(|body| async move {
+    ///         while context.sleep(Duration::from_secs(1)).await {
+    ///             body.send("tick\n").await?;
+    ///         }
+    ///         Ok(())
+    ///     })
+    /// }
+    /// ```
+    pub fn written<F, Writing>(write: F) -> Self
+    where
+        F: FnOnce(BodySender) -> Writing + Send + 'static,
+        Writing: Future<Output = Result<(), BoxError>> + Send + 'static,
+    {
+        let (sender, receiver) = mpsc::channel(1);
+        let writing: BoxFuture<_> = Box::pin(async move { write(BodySender(sender)).await });
+        Self::of_boxed(Box::pin(Written { writing: Some(writing), receiver }))
+    }
+
+    /// A body that is written by somebody else, through the [`BodySender`]; `n_chunks_max` may wait in
+    /// between. [`StreamBody::written`] is simpler where it fits.
     #[must_use]
     pub fn channel(n_chunks_max: usize) -> (BodySender, Self) {
         let (sender, receiver) = mpsc::channel(n_chunks_max.max(1));
@@ -121,6 +151,37 @@ where
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let item = self.0.as_mut().poll_next(cx);
         item.map(|item| item.map(|chunk| chunk.map(Into::into).map_err(Into::into)))
+    }
+}
+
+/// The body of [`StreamBody::written`].
+struct Written {
+    /// `None` when it has returned.
+    writing: Option<BoxFuture<Result<(), BoxError>>>,
+    receiver: mpsc::Receiver<Said>,
+}
+
+impl Stream for Written {
+    type Item = Result<Bytes, BoxError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Self { writing, receiver } = &mut *self;
+        if let Some(running) = writing {
+            // What was sent before goes first; only then there is room for more.
+            if let Ok(Said::Chunk(chunk)) = receiver.try_recv() {
+                return Poll::Ready(Some(Ok(chunk)));
+            }
+            if let Poll::Ready(outcome) = running.as_mut().poll(cx) {
+                *writing = None;
+                if let Err(error) = outcome {
+                    return Poll::Ready(Some(Err(error)));
+                }
+            }
+        }
+        receiver.poll_recv(cx).map(|said| match said {
+            Some(Said::Chunk(chunk)) => Some(Ok(chunk)),
+            Some(Said::Finish) | None => None,
+        })
     }
 }
 

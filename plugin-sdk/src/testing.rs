@@ -24,6 +24,11 @@
 //!
 //! Requests find their routes through the descriptor, as in a daemon; a path that is not found as it
 //! stands is looked up under the first type. Not here: identity checks, limits and deadlines of the host.
+#![expect(clippy::panic, reason = "a test that cannot go on says so by a panic")]
+#![expect(
+    clippy::result_large_err,
+    reason = "an unwanted answer is an error that a test looks at once"
+)]
 
 mod answer;
 mod host;
@@ -52,6 +57,8 @@ pub use self::request::TestRequest;
 use crate::AbiError;
 use crate::plugin::Plugin;
 use crate::runtime::{describe, run};
+#[cfg(feature = "ws")]
+use crate::web_socket::Socket;
 
 /// How long a plugin may take to stop in a test.
 const STOP_DEADLINE: Duration = Duration::from_secs(10);
@@ -210,6 +217,18 @@ impl TestPlugin {
         let request = self.request("GET", path);
         let request = request.header("connection", "upgrade").header("upgrade", protocol);
         request.send().await.into_stream()
+    }
+
+    /// Opens a WebSocket and gives the client's end of it.
+    ///
+    /// # Errors
+    /// The plugin's answer when it does not agree.
+    #[cfg(feature = "ws")]
+    pub async fn web_socket(&self, path: &str) -> Result<Socket<DuplexStream>, Answer> {
+        let request = self.request("GET", path).header("connection", "keep-alive, Upgrade");
+        let request = request.header("upgrade", "websocket").header("sec-websocket-version", "13");
+        let request = request.header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+        Ok(Socket::of_client(request.send().await.into_stream()?).await)
     }
 
     /// Connects to a listener of the plugin, and gives the client's end.

@@ -47,20 +47,24 @@ impl Upgrade {
         }
         .with_header(UPGRADE, protocol)
     }
+
+    /// Reads the wish; `header` looks a field of the request up.
+    pub(crate) fn of_headers<'h>(
+        header: impl Fn(&str) -> Option<&'h [u8]>,
+    ) -> Result<Self, Problem> {
+        let asks = header("connection").is_some_and(has_upgrade);
+        let protocol = header("upgrade").and_then(|it| HeaderValue::from_bytes(it).ok());
+        protocol.filter(|_protocol| asks).map(|protocol| Self { protocol }).ok_or_else(|| {
+            let detail = "this route needs a connection upgrade";
+            Problem::new(StatusCode::UPGRADE_REQUIRED, "UPGRADE_REQUIRED", detail)
+                .hint("send the header fields `connection: upgrade` and `upgrade`")
+        })
+    }
 }
 
 impl<P> FromRequestParts<P> for Upgrade {
     fn from_request_parts(request: &Request<P>) -> Result<Self, Problem> {
-        let asks = request.header("connection").is_some_and(has_upgrade);
-        let protocol = request.header("upgrade").and_then(|it| HeaderValue::from_bytes(it).ok());
-        protocol.filter(|_protocol| asks).map(|protocol| Self { protocol }).ok_or_else(|| {
-            Problem::new(
-                StatusCode::UPGRADE_REQUIRED,
-                "UPGRADE_REQUIRED",
-                "this route needs a connection upgrade",
-            )
-            .hint("send the header fields `connection: upgrade` and `upgrade`")
-        })
+        Self::of_headers(|name| request.header(name))
     }
 }
 

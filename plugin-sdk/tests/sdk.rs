@@ -4,6 +4,8 @@
 mod answers;
 #[path = "sdk/arguments.rs"]
 mod arguments;
+#[path = "sdk/axum_routers.rs"]
+mod axum_routers;
 #[path = "sdk/cancellation.rs"]
 mod cancellation;
 #[path = "sdk/declaration.rs"]
@@ -16,3 +18,5 @@ mod logs;
 mod panics;
 #[path = "sdk/streaming.rs"]
 mod streaming;
+#[path = "sdk/web_sockets.rs"]
+mod web_sockets;

@@ -5,7 +5,7 @@ use quote::quote;
 use syn::{Error, Ident, Result};
 
 /// `#[settings]`.
-pub(crate) fn settings(attribute: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn settings(attribute: TokenStream, item: &TokenStream) -> TokenStream {
     if !attribute.is_empty() {
         return Error::new_spanned(attribute, "`#[settings]` takes nothing").into_compile_error();
     }
@@ -18,7 +18,7 @@ pub(crate) fn settings(attribute: TokenStream, item: TokenStream) -> TokenStream
 }
 
 /// `#[json]`.
-pub(crate) fn json(attribute: TokenStream, item: TokenStream) -> Result<TokenStream> {
+pub(crate) fn json(attribute: TokenStream, item: &TokenStream) -> Result<TokenStream> {
     let derives = if attribute.is_empty() {
         quote!(::plugin_sdk::serde::Serialize, ::plugin_sdk::serde::Deserialize)
     } else {

@@ -25,14 +25,14 @@ pub fn plugin(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// refused.
 #[proc_macro_attribute]
 pub fn settings(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    derive::settings(attribute.into(), item.into()).into()
+    derive::settings(attribute.into(), &item.into()).into()
 }
 
 /// Makes a type a JSON document: `#[json]` for both directions, `#[json(serialize)]` or
 /// `#[json(deserialize)]` for one.
 #[proc_macro_attribute]
 pub fn json(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    derive::json(attribute.into(), item.into())
+    derive::json(attribute.into(), &item.into())
         .unwrap_or_else(syn::Error::into_compile_error)
         .into()
 }

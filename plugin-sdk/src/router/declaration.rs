@@ -126,21 +126,21 @@ impl<P: Plugin> Declaration<P> {
 
     fn add_outermost(&mut self, router: Router<P>) -> Result<(), DeclarationError> {
         let Router { routes, of_types, mounts, listeners } = router;
-        let every_type = P::TYPES.iter().map(|slug| RouteBase::Type((*slug).to_owned())).collect();
-        self.add_routes(every_type, routes)?;
+        let every_type = P::TYPES.iter().map(|slug| RouteBase::Type((*slug).to_owned()));
+        self.add_routes(&every_type.collect::<Vec<_>>(), routes)?;
         for (slug, router) in of_types {
             if !P::TYPES.contains(&slug.as_str()) {
                 return Err(DeclarationError::UnknownType { slug });
             }
             let routes = router.into_routes_alone(&slug)?;
-            self.add_routes(vec![RouteBase::Type(slug)], routes)?;
+            self.add_routes(&[RouteBase::Type(slug)], routes)?;
         }
         let mut prefixes = HashSet::new();
         for (prefix, router) in mounts {
             check_prefix(&prefix)?;
             check_new("mount", &prefix, &mut prefixes)?;
             let routes = router.into_routes_alone(&prefix)?;
-            self.add_routes(vec![RouteBase::Mount(prefix.clone())], routes)?;
+            self.add_routes(&[RouteBase::Mount(prefix.clone())], routes)?;
             self.descriptor.mounts.push(Mount { prefix });
         }
         let mut names = HashSet::new();
@@ -155,7 +155,7 @@ impl<P: Plugin> Declaration<P> {
 
     fn add_routes(
         &mut self,
-        bases: Vec<RouteBase>,
+        bases: &[RouteBase],
         routes: Vec<Route<P>>,
     ) -> Result<(), DeclarationError> {
         for route in routes {
@@ -163,7 +163,7 @@ impl<P: Plugin> Declaration<P> {
             check_path(&name, &route.path)?;
             let Route { method, path, body_bytes_max, deadline, endpoint } = route;
             let endpoint = Arc::new(endpoint);
-            for base in &bases {
+            for base in bases {
                 let descriptor = RouteDescriptor {
                     base: base.clone(),
                     method: method.as_ref().map(ToString::to_string),

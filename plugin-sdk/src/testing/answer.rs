@@ -23,8 +23,23 @@ pub struct Answer {
 #[derive(Debug)]
 enum Body {
     Whole(Bytes),
-    Coming { port: Arc<Port>, request: RequestId, heard: mpsc::UnboundedReceiver<Said> },
+    Coming(Coming),
     Stream(DuplexStream),
+}
+
+/// A body that the plugin still sends.
+#[derive(Debug)]
+struct Coming {
+    port: Arc<Port>,
+    request: RequestId,
+    heard: mpsc::UnboundedReceiver<Said>,
+}
+
+impl Drop for Coming {
+    /// A client that does not read on has gone.
+    fn drop(&mut self) {
+        self.port.cancel(self.request, CancelReason::ClientGone);
+    }
 }
 
 impl Answer {
@@ -32,9 +47,9 @@ impl Answer {
     async fn hear(pending: Pending) -> Result<Self, Over> {
         let Pending { port, request, mut heard } = pending;
         match heard.recv().await.expect("the port keeps the other end") {
-            Said::Whole(head, body) => Ok(Self::of(head, Body::Whole(body))),
-            Said::Head(head) => Ok(Self::of(head, Body::Coming { port, request, heard })),
-            Said::Upgraded(head, stream) => Ok(Self::of(head, Body::Stream(stream))),
+            Said::Whole(head, body) => Ok(Self::of(&head, Body::Whole(body))),
+            Said::Head(head) => Ok(Self::of(&head, Body::Coming(Coming { port, request, heard }))),
+            Said::Upgraded(head, stream) => Ok(Self::of(&head, Body::Stream(stream))),
             Said::Panicked => Ok(Self::of_panic()),
             Said::End(outcome) => Err(Over(outcome)),
             Said::Chunk(..) => unreachable!("a chunk comes after a head"),
@@ -70,7 +85,7 @@ impl Answer {
         let (port, heard) = match &mut self.body {
             Body::Whole(bytes) if bytes.is_empty() => return Ok(None),
             Body::Whole(bytes) => return Ok(Some(std::mem::take(bytes))),
-            Body::Coming { port, heard, .. } => (port, heard),
+            Body::Coming(Coming { port, heard, .. }) => (port, heard),
             Body::Stream(_) => panic!("the connection was upgraded; there is no body"),
         };
         match heard.recv().await.expect("the port keeps the other end") {
@@ -92,7 +107,7 @@ impl Answer {
     /// # Panics
     /// When the body is all there already.
     pub async fn cancel(mut self) -> EndOutcome {
-        let Body::Coming { port, request, .. } = &self.body else {
+        let Body::Coming(Coming { port, request, .. }) = &self.body else {
             panic!("the request is over; there is nothing to cancel");
         };
         port.cancel(*request, CancelReason::ClientGone);
@@ -138,11 +153,11 @@ impl Answer {
     pub(super) fn into_stream(self) -> Result<DuplexStream, Self> {
         match self.body {
             Body::Stream(stream) => Ok(stream),
-            Body::Whole(_) | Body::Coming { .. } => Err(self),
+            Body::Whole(_) | Body::Coming(_) => Err(self),
         }
     }
 
-    fn of(head: Head, body: Body) -> Self {
+    fn of(head: &Head, body: Body) -> Self {
         let headers = head.headers.iter().map(|(name, value)| {
             let name = HeaderName::from_bytes(name.as_bytes()).expect("a header name is a token");
             (name, HeaderValue::from_bytes(value).expect("a header value has no line breaks"))

@@ -15,10 +15,13 @@ use super::answer::{Answer, Pending};
 /// The deadline that a request tells in a test; nobody enforces it.
 const DEADLINE_MS: u32 = 30_000;
 
+/// The methods of a path, with the positions of their routes in the descriptor.
+type Methods = Vec<(Option<String>, u32)>;
+
 /// The routes of a plugin, found as a daemon finds them.
 pub(super) struct Routes {
-    /// By full path: the methods there, with their positions in the descriptor.
-    paths: matchit::Router<Vec<(Option<String>, u32)>>,
+    /// By full path.
+    paths: matchit::Router<Methods>,
     /// Where paths that are not found as they stand are looked up.
     first_type: String,
 }
@@ -37,7 +40,7 @@ struct Found<'p> {
 
 impl Routes {
     pub(super) fn of(descriptor: Descriptor) -> Self {
-        let mut by_path: Vec<(String, Vec<(Option<String>, u32)>)> = Vec::new();
+        let mut by_path: Vec<(String, Methods)> = Vec::new();
         for (idx, route) in (0..).zip(descriptor.routes) {
             let base = match route.base {
                 RouteBase::Type(slug) => format!("/v1/types/{slug}"),

@@ -111,7 +111,7 @@ async fn eight(
 }
 
 async fn start() -> testing::TestPlugin {
-    testing::start::<Arguments>(json!({})).await.unwrap()
+    testing::start::<Arguments>(json!({})).await.expect("it starts")
 }
 
 #[plugin_sdk::test]

@@ -45,13 +45,13 @@ async fn for_ever(it: State<Patient>) -> &'static str {
 }
 
 async fn endless(it: State<Patient>) -> StreamBody {
-    let (sender, body) = StreamBody::channel(1);
     let tell = Tell(Arc::clone(&it.dropped));
-    tokio::task::spawn(async move {
+    StreamBody::written(|body| async move {
         let _tell = tell;
-        while sender.send("more").await.is_ok() {}
-    });
-    body
+        loop {
+            body.send("more").await?;
+        }
+    })
 }
 
 #[plugin_sdk::test]

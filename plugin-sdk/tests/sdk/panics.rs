@@ -1,4 +1,5 @@
 //! What a panic costs.
+#![expect(clippy::panic, reason = "panics are what is tested")]
 
 use std::sync::Arc;
 

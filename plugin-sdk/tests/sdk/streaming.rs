@@ -27,6 +27,7 @@ impl Plugin for Streaming {
             .get("/broken", broken)
             .get("/unfinished", unfinished)
             .get("/sent", sent)
+            .get("/written/{how}", written)
             .post("/echo", |body: BodyStream| async { StreamBody::new(body) })
             .post("/count", count)
             .get("/shout", shout)
@@ -53,9 +54,9 @@ async fn numbers(it: State<Streaming>) -> StreamBody {
     StreamBody::new(Numbers(it)).content_type("text/plain")
 }
 
-async fn broken() -> StreamBody {
+async fn broken(context: Context) -> StreamBody {
     let (sender, body) = StreamBody::channel(2);
-    tokio::task::spawn(async move {
+    context.spawn("half", async move {
         // The reader waits for it.
         let _closed = sender.send("half of it").await;
     });
@@ -77,6 +78,16 @@ async fn sent(context: Context) -> StreamBody {
         sender.finish().await;
     });
     body
+}
+
+async fn written(Path(how): Path<String>) -> StreamBody {
+    StreamBody::written(move |body| async move {
+        for word in ["one ", "two ", "three"] {
+            body.send(word).await?;
+            tokio::task::yield_now().await;
+        }
+        if how == "badly" { Err("out of words".into()) } else { Ok(()) }
+    })
 }
 
 async fn count(mut body: BodyStream) -> Result<String, Problem> {
@@ -114,7 +125,7 @@ async fn parrot(_: State<Streaming>, mut incoming: Incoming) {
 }
 
 async fn start() -> testing::TestPlugin {
-    testing::start::<Streaming>(json!({})).await.unwrap()
+    testing::start::<Streaming>(json!({})).await.expect("it starts")
 }
 
 #[plugin_sdk::test]
@@ -148,6 +159,12 @@ async fn a_body_that_breaks_off_is_never_taken_for_whole() {
 async fn a_body_can_be_written_by_a_task() {
     let plugin = start().await;
     assert_eq!(plugin.get("/sent").await.text().await, "one two three");
+    assert_eq!(plugin.get("/written/well").await.text().await, "one two three");
+    let mut badly = plugin.get("/written/badly").await;
+    for word in ["one ", "two ", "three"] {
+        assert_eq!(badly.chunk().await.unwrap().unwrap(), word);
+    }
+    assert_eq!(badly.chunk().await.unwrap_err().0, testing::EndOutcome::Broken);
     assert!(plugin.stop().await.is_clean());
 }
 
