@@ -81,18 +81,14 @@ async fn main() {
         ),
         running(Contender::Worker, isolated.client.address, &isolated.proc(), &plugin.version),
     ];
-    let half = load(&running[0], N_CONNECTIONS, Pace::Saturating, time).await.per_second() / 2.0;
     let mut rounds = Vec::new();
     for round in 1..=n_rounds {
-        for contender in &running {
-            rounds.push(measure(contender, time, half).await);
-        }
+        rounds.extend(measure(&running, time).await);
         eprintln!("round {round} of {n_rounds} done");
     }
     let mut book = Book::new("lanes");
     tell_each(&mut book, &rounds);
     tell_ratios(&mut book, &rounds);
-    book.once("half of static's throughput, as the paced load", half, "1/s", None);
     book.median("worker: asked for to serving", spawns, "ms", None);
     book.close();
 }
@@ -125,34 +121,56 @@ async fn spawns(daemon: &Daemon, plugin: &Plugin) -> Vec<f64> {
     times
 }
 
-/// One contender's turn in a round.
-async fn measure(running: &Running, time: Duration, half: f64) -> Round {
-    let warm_up = load(running, N_CONNECTIONS, Pace::Saturating, WARM_UP).await;
-    warm_up.assert_faultless();
+/// One round: each kind of load for each contender in turn.
+async fn measure(running: &[Running], time: Duration) -> Vec<Round> {
+    let mut rounds = Vec::new();
+    for contender in running {
+        rounds.push(saturate(contender, time).await);
+    }
+    // Paced by what static reached in this very round, because the machine is not equally fast in all.
+    let half = Pace::PerSecond(rounds[0].per_second / 2.0);
+    for (round, contender) in rounds.iter_mut().zip(running) {
+        let report = load(contender, N_CONNECTIONS, half, time / 2).await;
+        round.half_p99_us = us(report.total().quantile(0.99));
+    }
+    for (round, contender) in rounds.iter_mut().zip(running) {
+        let report = load(contender, 1, Pace::Saturating, time / 2).await;
+        round.alone_p50_us = us(report.total().quantile(0.5));
+    }
+    rounds
+}
+
+/// The first load of a contender's round; the others are not measured yet.
+async fn saturate(running: &Running, time: Duration) -> Round {
+    let _warm_up = load(running, N_CONNECTIONS, Pace::Saturating, WARM_UP).await;
     let cpu = || running.processes.iter().map(Proc::cpu).sum::<Duration>();
     let before = cpu();
-    let saturated = load(running, N_CONNECTIONS, Pace::Saturating, time).await;
+    let report = load(running, N_CONNECTIONS, Pace::Saturating, time).await;
     let spent = cpu() - before;
-    let half = load(running, N_CONNECTIONS, Pace::PerSecond(half), time / 2).await;
-    let alone = load(running, 1, Pace::Saturating, time / 2).await;
-    let us = |time: Duration| time.as_secs_f64() * 1e6;
+    let total = report.total();
     Round {
         contender: running.contender,
-        per_second: saturated.per_second(),
-        cpu_us: us(spent) / saturated.total().n_right as f64,
-        saturated_p99_us: us(saturated.total().quantile(0.99)),
-        half_p99_us: us(half.total().quantile(0.99)),
-        alone_p50_us: us(alone.total().quantile(0.5)),
+        per_second: report.per_second(),
+        cpu_us: us(spent) / total.n_right as f64,
+        saturated_p99_us: us(total.quantile(0.99)),
+        half_p99_us: f64::NAN,
+        alone_p50_us: f64::NAN,
     }
+}
+
+fn us(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
 }
 
 async fn load(running: &Running, n_connections: usize, pace: Pace, time: Duration) -> Report {
     let script = Script::small(ROOT, &[&running.version]);
     let plan = Plan {
         address: running.address,
-        crews: vec![Crew { script, n_connections }],
+        crews: vec![Crew::new(script, n_connections)],
         serving: Arc::new(Serving::new(&[0])),
         pace,
+        // As many as cores, so that the server is what is saturated; one connection has one thread.
+        n_threads: n_connections.min(2),
         time_max: time,
     };
     let report = Load::start(plan).run_out().await;

@@ -18,3 +18,4 @@ pub mod places;
 pub mod plugins;
 pub mod proc;
 pub mod process;
+pub mod swaps;

@@ -57,9 +57,10 @@ fn chunked(chunks: &[&str]) -> String {
 }
 
 async fn run(address: SocketAddr, script: Script) -> Tally {
-    let crews = vec![Crew { script, n_connections: 2 }];
+    let crews = vec![Crew::new(script, 2)];
     let serving = Arc::new(Serving::new(&[1]));
-    let plan = Plan { address, crews, serving, pace: Pace::Saturating, time_max: SHORT };
+    let plan =
+        Plan { address, crews, serving, pace: Pace::Saturating, n_threads: 1, time_max: SHORT };
     Load::start(plan).run_out().await.total()
 }
 
@@ -118,11 +119,11 @@ async fn right_answers_are_right() {
 async fn a_pace_is_kept() {
     let baseline = places::binary("baseline");
     let server = Server::start(Command::new(baseline).arg("hyper")).await;
-    let crews =
-        vec![Crew { script: Script::small("/v1/types/swap", &["0.1.0"]), n_connections: 4 }];
+    let crews = vec![Crew::new(Script::small("/v1/types/swap", &["0.1.0"]), 4)];
     let serving = Arc::new(Serving::new(&[0]));
     let pace = Pace::PerSecond(500.0);
-    let plan = Plan { address: server.address, crews, serving, pace, time_max: SHORT * 5 };
+    let plan =
+        Plan { address: server.address, crews, serving, pace, n_threads: 1, time_max: SHORT * 5 };
     let started = Instant::now();
     let report = Load::start(plan).run_out().await;
     report.assert_faultless();

@@ -78,18 +78,19 @@ impl Connection {
         String::from_utf8_lossy(&shown).into_owned()
     }
 
-    /// Waits for the next frame of a WebSocket and gives its text to `text`.
+    /// Waits for the next frame of a WebSocket, called `place` in faults, and gives its text to `text`.
     pub(super) async fn frame(
         &mut self,
+        place: &'static str,
         text: impl FnOnce(&[u8]) -> Result<(), Fault>,
     ) -> Result<Frame, Fault> {
         while self.buffer.len() < 2 {
-            self.more("frame").await?;
+            self.more(place).await?;
         }
         let frame = websocket::frame([self.buffer[0], self.buffer[1]])?;
         if let Frame::Text { bytes } = frame {
             while self.buffer.len() < 2 + bytes {
-                self.more("frame").await?;
+                self.more(place).await?;
             }
             text(&self.buffer[2..2 + bytes])?;
             self.take(2 + bytes);

@@ -27,6 +27,16 @@ pub enum Pace {
     PerSecond(f64),
 }
 
+impl Pace {
+    /// The share of one of `n_threads`.
+    pub(super) fn divided_by(self, n_threads: usize) -> Self {
+        match self {
+            Self::Saturating => Self::Saturating,
+            Self::PerSecond(rate) => Self::PerSecond(rate / n_threads as f64),
+        }
+    }
+}
+
 /// Lets the connections of one run go on, until its end.
 #[derive(Debug)]
 pub(super) struct Pacer {

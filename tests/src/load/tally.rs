@@ -31,7 +31,7 @@ pub struct Tally {
 }
 
 /// What came of a run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Report {
     /// By script.
     pub tallies: Vec<Tally>,
@@ -83,14 +83,23 @@ impl Tally {
 
 impl Report {
     pub(super) fn new(tallies: impl Iterator<Item = Tally>, elapsed: Duration) -> Self {
-        let mut merged: Vec<Tally> = Vec::new();
-        for tally in tallies {
-            match merged.iter_mut().find(|each| each.name == tally.name) {
-                Some(same) => same.add(tally),
-                None => merged.push(tally),
-            }
+        let mut report = Self { tallies: Vec::new(), elapsed };
+        tallies.for_each(|tally| report.count(tally));
+        report
+    }
+
+    /// Adds what another thread did at the same time.
+    pub(super) fn add(&mut self, other: Self) {
+        let Self { tallies, elapsed } = other;
+        tallies.into_iter().for_each(|tally| self.count(tally));
+        self.elapsed = self.elapsed.max(elapsed);
+    }
+
+    fn count(&mut self, tally: Tally) {
+        match self.tallies.iter_mut().find(|each| each.name == tally.name) {
+            Some(same) => same.add(tally),
+            None => self.tallies.push(tally),
         }
-        Self { tallies: merged, elapsed }
     }
 
     /// All scripts together.

@@ -114,7 +114,8 @@ async fn echo(
     for Message { frame, answers } in messages {
         connection.send(frame).await?;
         let mut candidates = Candidates::new(answers);
-        let Frame::Text { .. } = connection.frame(|text| candidates.piece(text)).await? else {
+        let Frame::Text { .. } = connection.frame("message", |text| candidates.piece(text)).await?
+        else {
             return Err(Fault::Malformed("a close before the last message".to_owned()));
         };
         let version = candidates.end()?;
@@ -123,7 +124,7 @@ async fn echo(
         }
     }
     connection.send(&websocket::CLOSE).await?;
-    match connection.frame(|_| Ok(())).await? {
+    match connection.frame("close", |_| Ok(())).await? {
         Frame::Close => Ok(first.expect("a script has messages")),
         Frame::Text { .. } => Err(Fault::Malformed("a message after the close".to_owned())),
     }
