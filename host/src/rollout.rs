@@ -144,11 +144,6 @@ impl Elements {
         self.lock().values().map(Control::report).filter(|report| !report.is_gone()).collect()
     }
 
-    /// The versions that could be installed, by element.
-    pub(crate) fn available(&self, name: &ElementName) -> Vec<semver::Version> {
-        stages::versions_of(name, &self.shared)
-    }
-
     /// The running side.
     pub(crate) fn plugins(&self) -> &Arc<Plugins> {
         &self.shared.plugins
@@ -158,7 +153,7 @@ impl Elements {
         let mut controls = self.lock();
         let control = controls
             .entry(name.clone())
-            .or_insert_with(|| Control::start(name.clone(), Arc::clone(&self.shared)));
+            .or_insert_with(|| Control::start(name.clone(), &self.shared));
         control.clone()
     }
 

@@ -20,7 +20,7 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "FILE")]
     descriptor: Option<PathBuf>,
     /// The settings to start it with, as JSON.
-    #[arg(long, value_name = "JSON", default_value = "{}")]
+    #[arg(long, value_name = "JSON", default_value = "{}", value_parser = parse_settings)]
     settings: serde_json::Value,
 }
 
@@ -35,6 +35,10 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     };
     print(&Line::Verdict(verdict));
     Ok(exit)
+}
+
+fn parse_settings(text: &str) -> serde_json::Result<serde_json::Value> {
+    serde_json::from_str(text)
 }
 
 fn print(line: &Line) {

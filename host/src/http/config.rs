@@ -80,11 +80,6 @@ impl Config {
         Duration::from_millis(self.header_read_timeout_ms)
     }
 
-    /// How long a plugin may take to begin its answer.
-    pub(crate) fn request_deadline(&self) -> Duration {
-        Duration::from_millis(self.request_deadline_ms)
-    }
-
     /// How long requests may take to end once the daemon is told to stop.
     pub(crate) fn drain_deadline(&self) -> Duration {
         Duration::from_millis(self.drain_deadline_ms)

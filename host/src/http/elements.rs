@@ -16,8 +16,9 @@ use serde_json::Value;
 use tokio::time::timeout;
 
 use super::body::RequestBody;
-use super::problem::{Code, Problem};
+use super::problem::{Code, FieldError, Problem};
 use super::{Body, State, respond};
+use crate::nearest::nearest;
 use crate::plugin::generation::GenerationId;
 use crate::plugin::lane::Isolation;
 use crate::rollout::report::{Serving, StageTime, Status};
@@ -71,8 +72,12 @@ pub(crate) async fn answer(
     place: Place<'_>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Problem> {
-    state.identity.authenticate(request.headers())?;
+    let principal = state.identity.authenticate(request.headers())?;
     let method = request.method().clone();
+    if !method.is_safe() {
+        let path = request.uri().path();
+        tracing::info!(principal = principal.name(), %method, path, "change of an element");
+    }
     match (place, &method) {
         (Place::All, &Method::GET | &Method::HEAD) => Ok(list(state)),
         (Place::One(name), &Method::GET | &Method::HEAD) => {
@@ -138,7 +143,30 @@ async fn wanted_of(state: &State, body: Incoming) -> Result<Wanted, Problem> {
             .await
             .map_err(|error| Problem::new(Code::BadRequest, format!("{error}.")))?,
     };
-    serde_json::from_slice(&whole).map_err(|error| respond::bad_document(&error))
+    let document = serde_json::from_slice(&whole).map_err(|error| respond::bad_json(&error))?;
+    check_members(&document)?;
+    serde_json::from_value(document).map_err(|error| respond::bad_json(&error))
+}
+
+/// Tells every member that no element has, with the nearest that one has.
+fn check_members(document: &Value) -> Result<(), Problem> {
+    let members = document.as_object().into_iter().flat_map(|document| document.keys());
+    let unknown: Vec<_> =
+        members.filter(|name| !Wanted::MEMBERS.contains(&name.as_str())).collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<_> = unknown.iter().map(|name| name.as_str()).collect();
+    let detail = format!("An element has no member {}.", named.join(", "));
+    let problem = Problem::new(Code::UnknownField, detail);
+    Err(unknown.iter().fold(problem, |problem, name| {
+        let message = match nearest(name, Wanted::MEMBERS) {
+            Some(known) => format!("did you mean {known}?"),
+            None => format!("the members are {}", Wanted::MEMBERS.join(", ")),
+        };
+        let code = Code::UnknownField.spec().name;
+        problem.field(FieldError { pointer: format!("/{name}"), code, message })
+    }))
 }
 
 async fn delete(

@@ -119,12 +119,6 @@ impl Problem {
         self
     }
 
-    /// Says when to try again better than the code does.
-    pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
-        self.0.retry = Retry::After(seconds);
-        self
-    }
-
     /// Names what is wrong with one field.
     pub(crate) fn field(mut self, error: FieldError) -> Self {
         self.0.errors.push(error);
@@ -146,11 +140,6 @@ impl Problem {
     /// Its code.
     pub(crate) fn code(&self) -> Code {
         self.0.code
-    }
-
-    /// Its sentence.
-    pub(crate) fn detail(&self) -> &str {
-        &self.0.detail
     }
 
     /// The answer to the request `id` for the path `instance`. Logs what is no fault of the caller's.

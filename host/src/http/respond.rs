@@ -146,14 +146,9 @@ pub(crate) fn body(metrics: &HttpMetrics, error: &BodyError) -> Problem {
     }
 }
 
-/// A document that cannot be read, with its unknown member named when that is why.
-pub(crate) fn bad_document(error: &serde_json::Error) -> Problem {
-    let text = error.to_string();
-    let code = match text.starts_with("unknown field") {
-        true => Code::UnknownField,
-        false => Code::InvalidJson,
-    };
-    Problem::new(code, format!("The document cannot be read: {text}."))
+/// A document that cannot be read.
+pub(crate) fn bad_json(error: &serde_json::Error) -> Problem {
+    Problem::new(Code::InvalidJson, format!("The document cannot be read: {error}."))
 }
 
 /// The code of a failed rollout.

@@ -8,10 +8,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
+
+use crate::services::measurements::{Series, SeriesName};
+
+mod measured;
 
 /// Every generation that is measured. Clones are the same list.
 #[derive(Debug, Clone, Default)]
@@ -25,16 +29,29 @@ struct List {
 
 struct Entry {
     labels: [(&'static str, String); 3],
-    read: Box<dyn Fn() -> Load + Send + Sync>,
+    read: Box<dyn Fn() -> Reading + Send + Sync>,
 }
 
-/// What a generation says about itself when asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What is known of a generation when somebody asks.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reading {
+    /// What the host counts.
+    pub(crate) load: Load,
+    /// What the plugin measures.
+    pub(crate) series: Vec<(SeriesName, Series)>,
+}
+
+/// What the host counts of a generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Load {
     /// Requests it was given since it started.
     pub(crate) requests_total: u64,
     /// Requests it has not answered yet.
     pub(crate) requests_in_flight: u64,
+    /// Panics since it started.
+    pub(crate) panics_total: u64,
+    /// Breaches of the contract since it started.
+    pub(crate) breaches_total: u64,
 }
 
 /// Keeps the series of one generation; dropping it ends them.
@@ -52,7 +69,7 @@ impl Generations {
         element: &str,
         version: &str,
         generation: u64,
-        read: impl Fn() -> Load + Send + Sync + 'static,
+        read: impl Fn() -> Reading + Send + Sync + 'static,
     ) -> Registration {
         let labels = [
             ("element", element.to_owned()),
@@ -80,25 +97,72 @@ impl Drop for Registration {
 impl Collector for Generations {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let list = self.lock();
-        let loads: Vec<_> =
+        let readings: Vec<_> =
             list.entries.values().map(|entry| (&entry.labels, (entry.read)())).collect();
-        let help = "Requests given to a generation";
-        let mut requests =
-            encoder.encode_descriptor("plugin_requests", help, None, MetricType::Counter)?;
-        for (labels, load) in &loads {
-            ConstCounter::new(load.requests_total).encode(requests.encode_family(*labels)?)?;
+        for family in &FAMILIES {
+            let mut series =
+                encoder.encode_descriptor(family.name, family.help, None, family.metric_type())?;
+            for (labels, reading) in &readings {
+                family.encode((family.read)(&reading.load), series.encode_family(*labels)?)?;
+            }
         }
-        let help = "Requests that a generation has not answered yet";
-        let mut in_flight = encoder.encode_descriptor(
-            "plugin_requests_in_flight",
-            help,
-            None,
-            MetricType::Gauge,
-        )?;
-        for (labels, load) in &loads {
-            ConstGauge::new(load.requests_in_flight).encode(in_flight.encode_family(*labels)?)?;
+        measured::encode(&readings, &mut encoder)
+    }
+}
+
+/// A family of series of which every generation has one.
+struct Counted {
+    name: &'static str,
+    help: &'static str,
+    kind: Kind,
+    read: fn(&Load) -> u64,
+}
+
+enum Kind {
+    Counter,
+    Gauge,
+}
+
+const FAMILIES: [Counted; 4] = [
+    Counted {
+        name: "plugin_requests",
+        help: "Requests given to a generation",
+        kind: Kind::Counter,
+        read: |load| load.requests_total,
+    },
+    Counted {
+        name: "plugin_requests_in_flight",
+        help: "Requests that a generation has not answered yet",
+        kind: Kind::Gauge,
+        read: |load| load.requests_in_flight,
+    },
+    Counted {
+        name: "plugin_panics",
+        help: "Panics of a generation",
+        kind: Kind::Counter,
+        read: |load| load.panics_total,
+    },
+    Counted {
+        name: "plugin_breaches",
+        help: "Breaches of the contract by a generation",
+        kind: Kind::Counter,
+        read: |load| load.breaches_total,
+    },
+];
+
+impl Counted {
+    fn metric_type(&self) -> MetricType {
+        match self.kind {
+            Kind::Counter => MetricType::Counter,
+            Kind::Gauge => MetricType::Gauge,
         }
-        Ok(())
+    }
+
+    fn encode(&self, value: u64, encoder: MetricEncoder<'_>) -> fmt::Result {
+        match self.kind {
+            Kind::Counter => ConstCounter::new(value).encode(encoder),
+            Kind::Gauge => ConstGauge::new(value).encode(encoder),
+        }
     }
 }
 
@@ -126,9 +190,16 @@ mod tests {
     #[test]
     fn series_live_as_long_as_their_registration() {
         let generations = Generations::default();
-        let load = Load { requests_total: 7, requests_in_flight: 2 };
-        let first = generations.register("demo", "0.1.0", 1, move || load);
-        let _second = generations.register("demo", "0.2.0", 2, move || load);
+        let read = || {
+            let name = SeriesName {
+                name: "calls".to_owned(),
+                labels: vec![("to".to_owned(), "x".to_owned())],
+            };
+            let load = Load { requests_total: 7, requests_in_flight: 2, ..Load::default() };
+            Reading { load, series: vec![(name, Series::Counter(1.5))] }
+        };
+        let first = generations.register("demo", "0.1.0", 1, read);
+        let _second = generations.register("demo", "0.2.0", 2, read);
         drop(first);
         expect![[r##"
             # HELP plugin_requests Requests given to a generation
@@ -137,6 +208,15 @@ mod tests {
             # HELP plugin_requests_in_flight Requests that a generation has not answered yet
             # TYPE plugin_requests_in_flight gauge
             plugin_requests_in_flight{element="demo",version="0.2.0",generation="2"} 2
+            # HELP plugin_panics Panics of a generation
+            # TYPE plugin_panics counter
+            plugin_panics_total{element="demo",version="0.2.0",generation="2"} 0
+            # HELP plugin_breaches Breaches of the contract by a generation
+            # TYPE plugin_breaches counter
+            plugin_breaches_total{element="demo",version="0.2.0",generation="2"} 0
+            # HELP plugin_calls Measured by the plugin
+            # TYPE plugin_calls counter
+            plugin_calls_total{element="demo",version="0.2.0",generation="2",to="x"} 1.5
             # EOF
         "##]]
         .assert_eq(&scrape(&generations));

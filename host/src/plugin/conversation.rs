@@ -20,7 +20,7 @@ use plugin_abi::{AbiError, ErrorCode};
 use tokio::sync::{oneshot, watch};
 
 use super::lane::Lane;
-use crate::metrics::generations::Load;
+use crate::metrics::generations::{Load, Reading};
 use crate::services::Services;
 
 mod answer;
@@ -113,13 +113,12 @@ impl Conversation {
         self.streams.cut_off();
     }
 
-    /// Ends everything: the other side is gone and will say nothing any more.
-    pub(crate) fn lost(&self, fault: impl Fn() -> Fault) {
-        self.requests.fail_all(&fault);
+    /// Ends everything: the other side is gone and will say nothing any more. `how` says why.
+    pub(crate) fn lost(&self, how: &str) {
+        self.requests.fail_all(&|| Fault::Crashed { how: how.to_owned() });
         self.streams.cut_off();
-        let reason = fault().to_string();
-        self.report_start(Err(reason.clone()));
-        self.report_fault(reason);
+        self.report_start(Err(how.to_owned()));
+        self.report_fault(how.to_owned());
     }
 
     /// Tells the plugin to finish and return.
@@ -138,14 +137,14 @@ impl Conversation {
         self.lane.post(message);
     }
 
-    /// How much the plugin has done and does, requests that nobody waits for included.
-    pub(crate) fn load(&self) -> Load {
-        self.requests.load()
-    }
-
-    /// How often the plugin broke the contract.
-    pub(crate) fn n_breaches(&self) -> u64 {
-        self.n_breaches.load(Ordering::Relaxed)
+    /// What is counted of the plugin, and what it measures itself.
+    pub(crate) fn reading(&self) -> Reading {
+        let load = Load {
+            breaches_total: self.n_breaches.load(Ordering::Relaxed),
+            panics_total: self.services.n_panics(),
+            ..self.requests.load()
+        };
+        Reading { load, series: self.services.measurements().snapshot() }
     }
 
     /// Becomes the reason why the generation cannot be trusted any more.
@@ -209,7 +208,8 @@ impl Conversation {
         match request {
             Some(request) => {
                 let fault = Fault::Panicked { message: message.to_owned() };
-                self.note(self.requests.respond(request, Answer::Failed(fault)));
+                // An upgraded request is over when its stream panics: then there is nothing to answer.
+                let _answered = self.requests.respond(request, Answer::Failed(fault));
             }
             None => self.report_fault(format!("it panicked outside a request: {message}")),
         }

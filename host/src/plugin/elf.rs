@@ -98,7 +98,7 @@ fn has_static_tls(
     for segment in header.program_headers(endian, bytes)? {
         let Some(entries) = segment.dynamic(endian, bytes)? else { continue };
         let flags = entries.iter().filter(|entry| entry.d_tag(endian) == DT_FLAGS);
-        if flags.into_iter().any(|entry| entry.d_val(endian) & u64::from(DF_STATIC_TLS.0) != 0) {
+        if flags.into_iter().any(|entry| entry.d_val(endian) & DF_STATIC_TLS.0 != 0) {
             return Ok(true);
         }
     }

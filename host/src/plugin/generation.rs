@@ -153,7 +153,7 @@ impl Generation {
             descriptor,
             conversation,
             admission: Admission::default(),
-            phase: watch::Sender::new(Phase::Serving),
+            phase: watch::Sender::new(Phase::Starting),
             place,
             _measured: measured,
         })
@@ -164,9 +164,9 @@ impl Generation {
         self.phase.borrow().clone()
     }
 
-    /// Changes as its life goes on.
-    pub(crate) fn phases(&self) -> watch::Receiver<Phase> {
-        self.phase.subscribe()
+    /// Notes that it said it is ready.
+    pub(crate) fn serve(&self) {
+        self.enter(Phase::Serving);
     }
 
     /// Notes that it cannot be trusted any more, if it is serving.
@@ -204,12 +204,13 @@ impl Generation {
             Place::InProcess(place) => place.end(limits.stop, || self.enter(Phase::Stopped)).await,
             Place::Worker(place) => place.end(limits.stop).await,
         };
-        self.conversation.lost(|| super::conversation::Fault::Draining);
+        self.conversation.lost("it was stopped");
         self.enter(end.clone());
         tracing::info!(
             element = %self.identity.element,
             version = %self.identity.version,
             generation = self.identity.id.number(),
+            isolation = ?self.identity.isolation,
             phase = end.word(),
             duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
             "generation ended",

@@ -199,18 +199,6 @@ impl InProcess {
         self.unload(running, returned.expect(HANDS_BACK)).await
     }
 
-    /// Takes down a generation that never served. `returned` is what its thread handed back, if it has.
-    pub(crate) async fn abandon(self, returned: Option<Returned>, limit: Duration) -> Phase {
-        match (returned, self.take()) {
-            (Some(returned), Some(running)) => self.unload(running, returned).await,
-            (None, Some(running)) => {
-                *self.lock() = Some(running);
-                self.end(limit, || {}).await
-            }
-            (_any, None) => Phase::Unloaded,
-        }
-    }
-
     async fn unload(&self, running: Running, returned: Returned) -> Phase {
         let Running { thread: PluginRun { mark, handle, .. }, image } = running;
         match unload::unload(returned.code, Some(handle), mark, image).await {

@@ -19,9 +19,9 @@ pub(crate) struct Journal {
     quarantine: PathBuf,
 }
 
-/// A load that is under way. Its note stays when the process ends before [`Loading::done`].
+/// A load that is under way. Dropping it removes the note: the daemon has survived the load.
 #[derive(Debug)]
-#[must_use = "the note stays until the load is done"]
+#[must_use = "the note must stay until the load is done"]
 pub(crate) struct Loading {
     note: PathBuf,
 }
@@ -68,9 +68,8 @@ impl Journal {
     }
 }
 
-impl Loading {
-    /// Removes the note: the daemon has survived the load.
-    pub(crate) fn done(self) {
+impl Drop for Loading {
+    fn drop(&mut self) {
         if let Err(error) = fs::remove_file(&self.note) {
             // The next start would quarantine a plugin that did nothing wrong; somebody should know.
             tracing::warn!(note = %self.note.display(), %error, "cannot remove the note of a finished load");
@@ -105,7 +104,7 @@ mod tests {
         };
         let (survivor, killer) = (identity(b"survivor"), identity(b"killer"));
         let journal = open();
-        journal.note_loading(&survivor).unwrap().done();
+        drop(journal.note_loading(&survivor).unwrap());
         let unfinished = journal.note_loading(&killer).unwrap();
         assert!(!journal.is_quarantined(killer.digest));
         std::mem::forget(unfinished);

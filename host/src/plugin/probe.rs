@@ -217,6 +217,7 @@ pub(crate) async fn examine(
     limit: Duration,
 ) -> std::io::Result<Verdict> {
     let mut child = Command::new("/proc/self/exe")
+        .arg0("metapaas")
         .arg("probe")
         .arg(library)
         .arg("--descriptor")

@@ -13,9 +13,10 @@ use plugin_abi::root::Mode;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::conversation::{Conversation, Fault, StartOutcome};
+use super::conversation::{Conversation, StartOutcome};
 use super::generation::{Generation, GenerationId, Identity, Place};
 use super::in_process::{self, InProcess, Load, Port, Returned, Running};
+use super::journal::Loading;
 use super::lane::{Isolation, Lane};
 use super::link::Link;
 use super::worker::{self, StartFrame};
@@ -98,10 +99,47 @@ pub(crate) async fn start(
         settings: settings.clone(),
     };
     let document = serde_json::to_vec(&document).expect("a start document is plain data");
-    match isolation {
-        Isolation::None => start_in_process(plugins, plugin, identity, document).await,
-        Isolation::Process => start_worker(plugins, plugin, identity, document).await,
+    let Called { place, conversation, started, note } = match isolation {
+        Isolation::None => in_this_process(plugins, plugin, &identity, document)?,
+        Isolation::Process => in_a_worker(plugins, plugin, &identity, &document)?,
+    };
+    let generation = bear(plugins, plugin, identity, conversation, place);
+    let first_word = first_word(started, plugins.config.start_deadline()).await;
+    drop(note);
+    match first_word {
+        Ok(()) => {
+            generation.serve();
+            Ok(generation)
+        }
+        Err(error) => {
+            generation.end(plugins.config.end_limits()).await;
+            Err(error)
+        }
     }
+}
+
+/// Waits for the plugin's word. Whatever ends it has the last one, so only the deadline can be silent.
+async fn first_word(
+    started: oneshot::Receiver<StartOutcome>,
+    limit: Duration,
+) -> Result<(), StartError> {
+    match timeout(limit, started).await {
+        Ok(Ok(Ok(()))) => Ok(()),
+        Ok(Ok(Err(reason))) => Err(StartError::Failed { reason }),
+        Ok(Err(_unsaid)) => {
+            Err(StartError::Failed { reason: "it ended without a word".to_owned() })
+        }
+        Err(_elapsed) => Err(StartError::Deadline { limit }),
+    }
+}
+
+/// A generation whose code was called.
+struct Called {
+    place: Place,
+    conversation: Arc<Conversation>,
+    started: oneshot::Receiver<StartOutcome>,
+    /// In the journal until the generation has spoken.
+    note: Option<Loading>,
 }
 
 /// The name of a generation's thread; the kernel keeps fifteen bytes of it.
@@ -112,20 +150,21 @@ fn thread_name(identity: &Identity) -> String {
     format!("plugin:{element}#{number}")
 }
 
-async fn start_in_process(
+fn in_this_process(
     plugins: &Arc<Plugins>,
     plugin: &ProbedPlugin,
-    identity: Identity,
+    identity: &Identity,
     document: Vec<u8>,
-) -> Result<Arc<Generation>, StartError> {
+) -> Result<Called, StartError> {
     check_room(plugins, plugin)?;
     let system = |error: std::io::Error| StartError::System { reason: error.to_string() };
     let image = plugins.images.take(plugin.library(), identity.id).map_err(system)?;
     let mailbox = Arc::new(Mailbox::new().map_err(system)?);
-    let services = Services::new(identity.clone());
-    let requests_max = plugins.config.requests_in_flight_max;
-    let (conversation, started) =
-        Conversation::new(Lane::InProcess(Arc::clone(&mailbox)), services, requests_max);
+    let (conversation, started) = Conversation::new(
+        Lane::InProcess(Arc::clone(&mailbox)),
+        Services::new(identity.clone()),
+        plugins.config.requests_in_flight_max,
+    );
     let load = Load {
         generation: identity.id.number(),
         mode: Mode::Serve,
@@ -135,27 +174,45 @@ async fn start_in_process(
     let port = Port::new(mailbox, Arc::clone(&conversation));
     let lost = {
         let conversation = Arc::clone(&conversation);
-        move |returned: &Returned| conversation.lost(|| Fault::Crashed { how: returned.how() })
+        move |returned: &Returned| conversation.lost(&returned.how())
     };
-    let loading = plugins.journal.note_loading(&identity).map_err(system)?;
-    let name = thread_name(&identity);
-    let mut thread =
-        in_process::spawn(name, image.path().to_owned(), load, port, lost).map_err(system)?;
-    let outcome = first_word(plugins, started, &mut thread.returned).await;
-    loading.done();
+    let library = image.path().to_owned();
+    let note = plugins.journal.note_loading(identity).map_err(system)?;
+    let thread =
+        in_process::spawn(thread_name(identity), library, load, port, lost).map_err(system)?;
     let running = Running { thread, image };
     let place = InProcess::new(identity.clone(), running, Arc::clone(&plugins.retained));
-    match outcome {
-        Ok(()) => Ok(bear(plugins, plugin, identity, conversation, Place::InProcess(place))),
-        Err(Unstarted { error, returned }) => {
-            conversation.stop(plugins.config.end_limits().stop);
-            place.abandon(returned, plugins.config.end_limits().stop).await;
-            Err(error)
-        }
-    }
+    Ok(Called { place: Place::InProcess(place), conversation, started, note: Some(note) })
 }
 
-/// A generation that said it is ready.
+fn in_a_worker(
+    plugins: &Arc<Plugins>,
+    plugin: &ProbedPlugin,
+    identity: &Identity,
+    document: &[u8],
+) -> Result<Called, StartError> {
+    let link = Arc::new(Link::default());
+    let services = Services::new(identity.clone());
+    let (conversation, started) = Conversation::new(
+        Lane::Worker(Arc::clone(&link)),
+        services.clone(),
+        plugins.config.requests_in_flight_max,
+    );
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let frame = StartFrame {
+        generation: identity.id.number(),
+        thread: thread_name(identity),
+        library: plugin.library().to_owned(),
+        descriptor: text(&plugin.descriptor_bytes()),
+        document: text(document),
+    };
+    let spawned = worker::spawn(link, &frame)
+        .map_err(|error| StartError::System { reason: format!("{error:#}") })?;
+    let place = spawned.run(Arc::clone(&conversation), services, &plugins.tasks);
+    Ok(Called { place: Place::Worker(place), conversation, started, note: None })
+}
+
+/// A generation that has not said yet whether it will serve.
 fn bear(
     plugins: &Plugins,
     plugin: &ProbedPlugin,
@@ -163,50 +220,14 @@ fn bear(
     conversation: Arc<Conversation>,
     place: Place,
 ) -> Arc<Generation> {
-    let (version, number) = (identity.version.to_string(), identity.id.number());
-    let measured = Arc::clone(&conversation);
-    let measured = plugins.metrics.generations.register(
-        identity.element.as_str(),
-        &version,
-        number,
-        move || measured.load(),
-    );
+    let (element, version) = (identity.element.as_str(), identity.version.to_string());
+    let read = Arc::clone(&conversation);
+    let read = move || read.reading();
+    let measured =
+        plugins.metrics.generations.register(element, &version, identity.id.number(), read);
     let generation = Generation::new(identity, plugin.descriptor(), conversation, place, measured);
     plugins.look_after(&generation);
     generation
-}
-
-/// A generation that will not serve.
-struct Unstarted {
-    error: StartError,
-    /// What its thread handed back, when it has returned already.
-    returned: Option<Returned>,
-}
-
-/// Waits for the plugin's word, for its thread to return without one, or for the deadline.
-async fn first_word(
-    plugins: &Plugins,
-    started: oneshot::Receiver<StartOutcome>,
-    returned: &mut oneshot::Receiver<Returned>,
-) -> Result<(), Unstarted> {
-    let limit = plugins.config.start_deadline();
-    let failed = |reason: String| StartError::Failed { reason };
-    tokio::select! {
-        biased;
-        said = timeout(limit, started) => match said {
-            Ok(Ok(Ok(()))) => Ok(()),
-            Ok(Ok(Err(reason))) => Err(Unstarted { error: failed(reason), returned: None }),
-            Ok(Err(_unsaid)) => {
-                let error = failed("it ended without a word".to_owned());
-                Err(Unstarted { error, returned: None })
-            }
-            Err(_elapsed) => Err(Unstarted { error: StartError::Deadline { limit }, returned: None }),
-        },
-        returned = returned => {
-            let returned = returned.expect("the thread hands back as its last act");
-            Err(Unstarted { error: failed(returned.how()), returned: Some(returned) })
-        }
-    }
 }
 
 fn check_room(plugins: &Plugins, plugin: &ProbedPlugin) -> Result<(), StartError> {
@@ -222,40 +243,4 @@ fn check_room(plugins: &Plugins, plugin: &ProbedPlugin) -> Result<(), StartError
         return Err(StartError::Quarantined { digest });
     }
     Ok(())
-}
-
-async fn start_worker(
-    plugins: &Arc<Plugins>,
-    plugin: &ProbedPlugin,
-    identity: Identity,
-    document: Vec<u8>,
-) -> Result<Arc<Generation>, StartError> {
-    let link = Arc::new(Link::default());
-    let services = Services::new(identity.clone());
-    let requests_max = plugins.config.requests_in_flight_max;
-    let (conversation, started) =
-        Conversation::new(Lane::Worker(Arc::clone(&link)), services.clone(), requests_max);
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let frame = StartFrame {
-        generation: identity.id.number(),
-        thread: thread_name(&identity),
-        library: plugin.library().to_owned(),
-        descriptor: text(&plugin.descriptor_bytes()),
-        document: text(&document),
-    };
-    let spawned = worker::spawn(link, &frame)
-        .map_err(|error| StartError::System { reason: format!("{error:#}") })?;
-    let place = spawned.run(Arc::clone(&conversation), services, &plugins.tasks);
-    let limit = plugins.config.start_deadline();
-    let error = match timeout(limit, started).await {
-        Ok(Ok(Ok(()))) => {
-            return Ok(bear(plugins, plugin, identity, conversation, Place::Worker(place)));
-        }
-        Ok(Ok(Err(reason))) => StartError::Failed { reason },
-        Ok(Err(_unsaid)) => StartError::Failed { reason: "it ended without a word".to_owned() },
-        Err(_elapsed) => StartError::Deadline { limit },
-    };
-    conversation.stop(plugins.config.end_limits().stop);
-    place.end(Duration::ZERO).await;
-    Err(error)
 }

@@ -12,6 +12,7 @@ use std::fs;
 use std::io;
 use std::marker::PhantomData;
 use std::num::NonZeroU64;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{Builder, JoinHandle};
 
@@ -60,8 +61,10 @@ pub(crate) fn spawn<T: Send + 'static>(
 pub(crate) fn n_alive(mark: Mark) -> usize {
     let Ok(threads) = fs::read_dir("/proc/self/task") else { return 0 };
     let is_marked = |thread: &fs::DirEntry| {
+        // The file is only under the thread's own number, not under its process's `task`.
+        let file = Path::new("/proc").join(thread.file_name()).join("timerslack_ns");
         // A thread that ends while we look is not alive.
-        let slack = fs::read_to_string(thread.path().join("timerslack_ns")).unwrap_or_default();
+        let slack = fs::read_to_string(file).unwrap_or_default();
         slack.trim_end().parse() == Ok(mark.0.get())
     };
     threads.flatten().filter(is_marked).count()
@@ -70,6 +73,7 @@ pub(crate) fn n_alive(mark: Mark) -> usize {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
+    use std::time::{Duration, Instant};
 
     use super::*;
 
@@ -86,6 +90,11 @@ mod tests {
         });
         let left_behind = outer.unwrap().join().unwrap();
         is_ready.recv().unwrap();
+        // The kernel lists the joined thread for a moment longer.
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while n_alive(mark) > 1 && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
         assert_eq!((n_alive(mark), n_alive(other)), (1, 0));
         drop(release);
         left_behind.join().unwrap().unwrap_err();

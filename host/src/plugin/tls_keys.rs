@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn keys_are_found_by_the_code_of_their_destructor() {
-        let address = destructor as usize;
+        let address = destructor as *const () as usize;
         let (mine, elsewhere) = (address..address + 1, address + 1..address + 2);
         let key = create();
         assert_eq!(delete_keys_of(&[elsewhere]), 0);

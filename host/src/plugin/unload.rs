@@ -5,6 +5,7 @@
 //! short-lived thread, because the library's destructors run there and leave thread-locals behind. What
 //! cannot be closed safely is kept for ever rather than closed at a guess.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -64,6 +65,9 @@ pub(crate) enum KeptReason {
         /// How long it was given.
         limit: Duration,
     },
+    /// The system has no thread to unload it on.
+    #[error("the system has no thread to unload it on; it is tried again")]
+    NoThread,
     /// The kernel does not show our own mappings, so nothing can be proved.
     #[error("the process's mappings cannot be read, so nothing was closed")]
     Unprovable,
@@ -78,19 +82,24 @@ pub(crate) async fn unload(
     image: Image,
 ) -> Unloading {
     let (done, unloading) = oneshot::channel();
+    // Behind a lock so that nothing is lost when there is no thread to be had.
+    let load = Arc::new(Mutex::new(Some((code, image))));
+    let taken = Arc::clone(&load);
+    let take = |load: &Mutex<Option<_>>| load.lock().unwrap_or_else(PoisonError::into_inner).take();
     let spawned = threads::spawn("unload".to_owned(), Mark::new(), move |here| {
         // A plugin's panic was caught long before; what the join says is of no interest any more.
         let _joined = thread.map(JoinHandle::join);
-        let _received = done.send(close(code, mark, image, here));
+        let closed = take(&taken).map(|(code, image)| close(code, mark, image, here));
+        let _received = done.send(closed);
     });
-    match spawned {
+    let closed = match spawned {
         Ok(_detached) => unloading.await.expect("the unload thread sends before it ends"),
-        Err(error) => {
-            // No thread to be had: code and image went with the closure, which is to say, they leak.
-            tracing::error!(error = %error, "no thread to unload a plugin on; its code stays mapped");
-            Unloading::Done
-        }
-    }
+        Err(_no_thread) => take(&load).map(|(code, image)| {
+            let bytes = image.mapped_bytes();
+            Unloading::Kept(Kept { code, image, mark, bytes, reason: KeptReason::NoThread })
+        }),
+    };
+    closed.expect("code and image are taken once")
 }
 
 fn close(code: Code, mark: Mark, image: Image, here: &PluginThread) -> Unloading {

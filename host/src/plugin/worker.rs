@@ -23,7 +23,7 @@ use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::conversation::{Conversation, Fault};
+use super::conversation::Conversation;
 use super::generation::Phase;
 use super::link::{self, Frame, Link};
 use crate::services::Services;
@@ -74,6 +74,7 @@ pub(crate) fn spawn(link: Arc<Link>, start: &StartFrame) -> anyhow::Result<Spawn
     let (ours, theirs) = StdUnixStream::pair().context("no socket for a worker")?;
     ours.set_nonblocking(true).context("no socket for a worker")?;
     let child = Command::new(Path::new("/proc/self/exe"))
+        .arg0("metapaas")
         .arg("worker")
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .stdout(Stdio::null())
@@ -99,7 +100,7 @@ impl Spawned {
         let killed = kill.clone();
         tasks.spawn("worker", async move {
             let how = converse(self, &conversation, &services, killed).await;
-            conversation.lost(|| Fault::Crashed { how: format!("its worker process had {how}") });
+            conversation.lost(&format!("its worker process ended by {how}"));
             tell_end.send_replace(Some(how));
         });
         WorkerPlace { ended, kill }

@@ -42,7 +42,7 @@ struct Wish {
 
 impl Control {
     /// Starts the task of an element that nothing is wanted of yet.
-    pub(super) fn start(name: ElementName, shared: Arc<Shared>) -> Self {
+    pub(super) fn start(name: ElementName, shared: &Arc<Shared>) -> Self {
         let wishes = Arc::new(watch::Sender::new(Wish::default()));
         let (report, reports) = watch::channel(Report::new(name.clone()));
         let task = Task {
@@ -52,7 +52,7 @@ impl Control {
             listeners: Listeners::default(),
             faults: VecDeque::new(),
             report,
-            shared: Arc::clone(&shared),
+            shared: Arc::clone(shared),
         };
         shared.tasks.spawn("element", task.run(wishes.subscribe()));
         Self { wishes, reports }
@@ -354,11 +354,7 @@ impl Task {
     fn tell_serving(&self, status: Status, failure: Option<Failure>) {
         let serving = self.serving.as_ref().map(|running| {
             let identity = &running.generation().identity;
-            Serving {
-                version: identity.version.clone(),
-                generation: identity.id,
-                isolation: identity.isolation,
-            }
+            Serving { version: identity.version.clone(), generation: identity.id }
         });
         self.tell(|report| {
             report.status = status;

@@ -9,7 +9,6 @@ use semver::Version;
 
 use super::{Failure, Wanted};
 use crate::plugin::generation::GenerationId;
-use crate::plugin::lane::Isolation;
 
 /// How an element stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,8 +34,6 @@ pub(crate) struct Serving {
     pub(crate) version: Version,
     /// Which generation.
     pub(crate) generation: GenerationId,
-    /// On which lane.
-    pub(crate) isolation: Isolation,
 }
 
 /// How long a stage of the last rollout took.

@@ -39,6 +39,12 @@ pub(crate) struct Wanted {
     pub(crate) listeners: BTreeMap<String, SocketAddr>,
 }
 
+impl Wanted {
+    /// The members of its document.
+    pub(crate) const MEMBERS: [&'static str; 5] =
+        ["version", "isolation", "settings", "mounts", "listeners"];
+}
+
 fn no_settings() -> serde_json::Value {
     serde_json::Value::Object(serde_json::Map::new())
 }

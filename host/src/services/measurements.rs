@@ -11,6 +11,9 @@ use plugin_abi::record::{Measurement, MetricRecord};
 /// The most series one generation may have.
 const SERIES_MAX: usize = 500;
 
+/// The series that counts what found no place.
+const DROPPED: &str = "measurements_dropped";
+
 /// The series of one generation.
 #[derive(Debug, Default)]
 pub(crate) struct Measurements {
@@ -20,7 +23,7 @@ pub(crate) struct Measurements {
 #[derive(Debug, Default)]
 struct Table {
     series: BTreeMap<SeriesName, Series>,
-    n_dropped: u64,
+    n_dropped: f64,
 }
 
 /// The name of a series and its labels, in the order the plugin gave them.
@@ -61,15 +64,19 @@ impl Measurements {
         } else if table.series.len() < SERIES_MAX {
             table.series.insert(name, Series::first(record.measurement));
         } else {
-            table.n_dropped += 1;
+            table.n_dropped += 1.0;
         }
     }
 
-    /// Every series as it stands, and how many measurements found no place.
-    pub(crate) fn snapshot(&self) -> (Vec<(SeriesName, Series)>, u64) {
+    /// Every series as it stands; what found no place is counted in the last one.
+    pub(crate) fn snapshot(&self) -> Vec<(SeriesName, Series)> {
         let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        let series = table.series.iter().map(|(name, series)| (name.clone(), *series)).collect();
-        (series, table.n_dropped)
+        let series = table.series.iter().map(|(name, series)| (name.clone(), *series));
+        let dropped = (table.n_dropped > 0.0).then(|| {
+            let name = SeriesName { name: DROPPED.to_owned(), labels: Vec::new() };
+            (name, Series::Counter(table.n_dropped))
+        });
+        series.chain(dropped).collect()
     }
 }
 
@@ -113,11 +120,11 @@ mod tests {
             measurements.take(&record("queue", Measurement::Set(value)));
             measurements.take(&record("seconds", Measurement::Observe(value)));
         }
-        let (series, n_dropped) = measurements.snapshot();
-        let values: Vec<_> = series.into_iter().map(|(_name, series)| series).collect();
+        let series = measurements.snapshot().into_iter();
+        let values: Vec<_> = series.map(|(_name, series)| series).collect();
         let expected =
             [Series::Counter(3.0), Series::Gauge(2.0), Series::Summary { count: 2, sum: 3.0 }];
-        assert_eq!((&values[..], n_dropped), (&expected[..], 0));
+        assert_eq!(values, expected);
     }
 
     #[test]
@@ -126,7 +133,9 @@ mod tests {
         for idx in 0..SERIES_MAX + 7 {
             measurements.take(&record(&format!("m{idx}"), Measurement::Add(1.0)));
         }
-        let (series, n_dropped) = measurements.snapshot();
-        assert_eq!((series.len(), n_dropped), (SERIES_MAX, 7));
+        let series = measurements.snapshot();
+        assert_eq!(series.len(), SERIES_MAX + 1);
+        let (name, dropped) = series.last().unwrap();
+        assert_eq!((&*name.name, dropped), (DROPPED, &Series::Counter(7.0)));
     }
 }

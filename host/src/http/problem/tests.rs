@@ -129,11 +129,11 @@ async fn a_full_problem_has_every_member() {
 
 #[tokio::test]
 async fn what_can_be_retried_says_when() {
-    let problem = Problem::new(Code::PluginBusy, "Busy.").retry_after(7);
+    let problem = Problem::new(Code::PluginBusy, "Busy.");
     expect![[r#"
         503 Service Unavailable
         content-type: application/problem+json
-        retry-after: 7
+        retry-after: 1
         {
           "code": "PLUGIN_BUSY",
           "detail": "Busy.",

@@ -126,6 +126,7 @@ impl Requests {
         Load {
             requests_total: u64::from(table.n_begun),
             requests_in_flight: table.places.len() as u64,
+            ..Load::default()
         }
     }
 

@@ -38,9 +38,10 @@ struct Table {
 struct Place {
     stream: StreamId,
     reads: mpsc::Sender<Read>,
-    writes: mpsc::Sender<Write>,
-    /// Ends the task. Cancelled by the plugin's close, and when the generation is cut off.
-    closing: CancellationToken,
+    /// `None` once the plugin closed the stream: what it wrote before is still written.
+    writes: Option<mpsc::Sender<Write>>,
+    /// Ends the task at once, when the generation is cut off.
+    cut_off: CancellationToken,
 }
 
 #[derive(Debug)]
@@ -62,7 +63,7 @@ pub(crate) struct Opened {
     pub(crate) stream: StreamId,
     reads: mpsc::Receiver<Read>,
     writes: mpsc::Receiver<Write>,
-    closing: CancellationToken,
+    cut_off: CancellationToken,
 }
 
 impl Streams {
@@ -70,14 +71,14 @@ impl Streams {
     pub(crate) fn open(&self) -> Opened {
         let (reads, reads_receiver) = mpsc::channel(CALLS_WAITING_MAX);
         let (writes, writes_receiver) = mpsc::channel(CALLS_WAITING_MAX);
-        let closing = CancellationToken::new();
+        let cut_off = CancellationToken::new();
         let mut table = self.lock();
         table.n_opened = table.n_opened.wrapping_add(1);
         let n_opened = u64::from(table.n_opened);
         let place = table.places.vacant_entry();
         let stream = n_opened << 32 | (place.key() as u64 + 1);
-        place.insert(Place { stream, reads, writes, closing: closing.clone() });
-        Opened { stream, reads: reads_receiver, writes: writes_receiver, closing }
+        place.insert(Place { stream, reads, writes: Some(writes), cut_off: cut_off.clone() });
+        Opened { stream, reads: reads_receiver, writes: writes_receiver, cut_off }
     }
 
     /// Moves bytes between `connection` and the plugin until either closes.
@@ -89,18 +90,13 @@ impl Streams {
         opened: Opened,
         connection: impl AsyncRead + AsyncWrite,
     ) {
-        let Opened { stream, reads, writes, closing } = opened;
+        let Opened { stream, reads, writes, cut_off } = opened;
         let mut calls = Calls { conversation: &conversation, stream, reads, writes };
         let (reader, writer) = tokio::io::split(connection);
-        let both = async {
-            tokio::join!(
-                serve_reads(&conversation, &mut calls.reads, reader),
-                serve_writes(&conversation, &mut calls.writes, writer),
-            )
-        };
         tokio::select! {
-            () = closing.cancelled() => {}
-            _ends = both => {}
+            () = cut_off.cancelled() => {}
+            () = serve_writes(&conversation, &mut calls.writes, writer) => {}
+            () = serve_reads(&conversation, &mut calls.reads, reader) => {}
         }
     }
 
@@ -117,11 +113,11 @@ impl Streams {
     }
 
     pub(super) fn write(&self, on: &Conversation, stream: StreamId, call: CallId, bytes: &[u8]) {
-        let sent = match self.lock().find(stream) {
+        let sent = match self.lock().find(stream).and_then(|place| place.writes.as_ref()) {
             None => Err(closed()),
-            Some(place) => {
+            Some(writes) => {
                 let bytes = Bytes::copy_from_slice(bytes);
-                place.writes.try_send(Write { call, bytes }).map_err(|error| refused(&error))
+                writes.try_send(Write { call, bytes }).map_err(|error| refused(&error))
             }
         };
         if let Err(error) = sent {
@@ -129,15 +125,16 @@ impl Streams {
         }
     }
 
+    /// Closes a stream behind what was written to it.
     pub(super) fn close(&self, stream: StreamId) {
-        if let Some(place) = self.lock().find(stream) {
-            place.closing.cancel();
+        if let Some(place) = self.lock().find_mut(stream) {
+            place.writes = None;
         }
     }
 
-    /// Closes every stream.
+    /// Closes every stream at once.
     pub(super) fn cut_off(&self) {
-        self.lock().places.iter().for_each(|(_key, place)| place.closing.cancel());
+        self.lock().places.iter().for_each(|(_key, place)| place.cut_off.cancel());
     }
 
     /// How many streams are open.
@@ -154,6 +151,10 @@ impl Streams {
 impl Table {
     fn find(&self, stream: StreamId) -> Option<&Place> {
         self.places.get(key_of(stream)).filter(|place| place.stream == stream)
+    }
+
+    fn find_mut(&mut self, stream: StreamId) -> Option<&mut Place> {
+        self.places.get_mut(key_of(stream)).filter(|place| place.stream == stream)
     }
 }
 
@@ -201,6 +202,7 @@ async fn serve_reads(
     }
 }
 
+/// Ends when the plugin has closed the stream and all it wrote before is written.
 async fn serve_writes(
     conversation: &Conversation,
     writes: &mut mpsc::Receiver<Write>,
@@ -214,6 +216,8 @@ async fn serve_writes(
         };
         unanswered.complete(written.await.map(|()| Vec::new()).map_err(|error| broken(&error)));
     }
+    // A peer that is gone needs no farewell.
+    let _closed = writer.shutdown().await;
 }
 
 /// A call that must be completed even when the task is dropped in the middle of it.

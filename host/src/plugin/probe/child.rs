@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::resources::{Holdings, Leftovers};
 use super::{Step, Verdict, declared};
-use crate::plugin::conversation::{Conversation, Fault};
+use crate::plugin::conversation::Conversation;
 use crate::plugin::elf;
 use crate::plugin::generation::{GenerationId, Identity};
 use crate::plugin::in_process::{Port, first_difference};
@@ -134,7 +134,7 @@ fn run_once(
     let speaking = Arc::clone(&conversation);
     let thread = threads::spawn("plugin:probe".to_owned(), mark, move |thread| {
         let exit = running.run(port, cycle, Mode::Probe, &document, thread);
-        speaking.lost(|| Fault::Crashed { how: format!("its `run` returned {exit:?}") });
+        speaking.lost("its `run` returned before it said that it is ready");
         exit
     });
     let thread = thread.map_err(|error| refused(&error))?;

@@ -167,9 +167,7 @@ mod tests {
         check(
             "/routes/0/path",
             json!("/x/{id"),
-            expect![
-                "route `/x/{id`: Parameters must be registered with a valid name"
-            ],
+            expect!["route `/x/{id`: Parameters must be registered with a valid name"],
         );
         check(
             "/build/target",
