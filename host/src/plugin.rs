@@ -38,6 +38,7 @@ pub(crate) mod worker;
 
 mod image;
 mod journal;
+mod layout_report;
 mod library;
 mod mappings;
 pub(crate) mod retained;

@@ -211,7 +211,11 @@ impl Conversation {
                 // An upgraded request is over when its stream panics: then there is nothing to answer.
                 let _answered = self.requests.respond(request, Answer::Failed(fault));
             }
-            None => self.report_fault(format!("it panicked outside a request: {message}")),
+            None => {
+                let reason = format!("it panicked outside a request: {message}");
+                self.report_start(Err(reason.clone()));
+                self.report_fault(reason);
+            }
         }
     }
 

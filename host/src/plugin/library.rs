@@ -26,6 +26,7 @@ use libloading::os::unix::{Library as Handle, RTLD_LOCAL, RTLD_NOW};
 use plugin_abi::host::{HostPort, export, generation_info, read_descriptor};
 use plugin_abi::root::{ABI_REVISION, AbiExit, Mode, PluginRootRef};
 
+use super::layout_report;
 use super::mappings::{self, FileId};
 use super::threads::PluginThread;
 use super::tls_keys;
@@ -242,11 +243,5 @@ fn check_layout(header: &'static LibHeader) -> Result<(), LibraryError> {
     if check(theirs, ours).is_ok() {
         return Ok(());
     }
-    Err(LibraryError::CheckLayout { difference: first_difference(&mismatch.to_string()) })
-}
-
-/// The report is hundreds of lines of which the last error matters: where it is, what was expected and
-/// what was found.
-fn first_difference(report: &str) -> String {
-    report.to_owned()
+    Err(LibraryError::CheckLayout { difference: layout_report::difference(&mismatch.to_string()) })
 }

@@ -48,7 +48,7 @@ pub(crate) struct Kept {
 pub(crate) enum KeptReason {
     /// Closing would unmap code that a thread executes.
     #[error(
-        "{n_threads} threads that the plugin started are still running; end them when the plugin is stopped"
+        "threads that the plugin started are still running ({n_threads}); end them when the plugin is stopped"
     )]
     ForeignThreads {
         /// How many.

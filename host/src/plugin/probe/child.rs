@@ -146,7 +146,8 @@ fn run_once(
     match exit {
         Ok(AbiExit::Stopped) => {}
         Ok(exit @ (AbiExit::StartFailed | AbiExit::Panicked)) => {
-            let reason = format!("told to stop, it returned `{exit:?}`");
+            let fault = conversation.fault().borrow().clone().unwrap_or_default();
+            let reason = format!("told to stop, it returned `{exit:?}`: {fault}");
             return Err(Verdict::Refused { reason });
         }
         Err(_panic) => {
@@ -158,7 +159,7 @@ fn run_once(
         0 => Ok(()),
         n_threads => {
             let reason = format!(
-                "{n_threads} threads that it started were still running after it stopped; end them when the plugin is stopped"
+                "it left threads running when it stopped ({n_threads}); end them when the plugin is stopped"
             );
             Err(Verdict::Refused { reason })
         }
@@ -178,10 +179,10 @@ fn judge(leftovers: Leftovers) -> Checked<Leftovers> {
     let Leftovers { n_fds, n_threads, mapped_bytes, bytes_per_cycle: _ } = leftovers;
     let reason = if n_fds > 0 {
         format!(
-            "{n_fds} file descriptors stayed open after it was unloaded; close them when the plugin is stopped, and build it without tokio's `signal`, `process` and `full` features"
+            "file descriptors stayed open after it was unloaded ({n_fds}); close them when the plugin is stopped, and build it without tokio's `signal`, `process` and `full` features"
         )
     } else if n_threads > 0 {
-        format!("{n_threads} threads stayed after it was unloaded; end them when it is stopped")
+        format!("threads stayed after it was unloaded ({n_threads}); end them when it is stopped")
     } else if mapped_bytes > 0 {
         format!("{mapped_bytes} bytes of it stayed mapped after it was unloaded")
     } else {
