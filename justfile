@@ -1,0 +1,33 @@
+# Thin names for the commands of this repository. `just` is not needed for any of them.
+
+# Everything that is built here, plugins excepted.
+build:
+    cargo build --workspace
+
+# Every test, or those with FILTER in their name.
+test *FILTER:
+    tests/run {{ FILTER }}
+
+# What the lanes cost; `just bench all` runs the other benches too.
+bench *ARGS:
+    tests/bench {{ ARGS }}
+
+# Everything that must hold for a commit.
+ci:
+    bash .ci/run
+
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --all-features -- -D warnings
+
+doc:
+    cargo doc --workspace --no-deps --open
+
+# Builds the example plugin and packs it into `plugins-dir`.
+pack-hello:
+    cd examples && cargo build --release -p hello
+    cargo run --release -- plugin pack --library examples/target/release/libhello.so --out plugins-dir
+
+# Runs the daemon of this checkout.
+serve *FLAGS:
+    cargo run --release -- serve --data .metapaas --bundles plugins-dir {{ FLAGS }}
