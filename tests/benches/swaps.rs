@@ -98,7 +98,8 @@ fn tell_holdings(book: &mut Book, name: &str, before: Holdings, after: Holdings,
 }
 
 fn tell_times(book: &mut Book, name: &str, times: &[Swap]) {
-    let whole = times.iter().map(|swap| swap.whole.as_secs_f64() * 1000.0).collect();
+    let whole: Vec<f64> = times.iter().map(|swap| swap.whole.as_secs_f64() * 1000.0).collect();
+    tell_worst(book, name, &whole);
     book.median(&format!("{name}: swap, as the operator sees it"), whole, "ms", None);
     let of = |stage: &str| -> Vec<f64> {
         let of_stage =
@@ -114,4 +115,13 @@ fn tell_times(book: &mut Book, name: &str, times: &[Swap]) {
     let target = if name == "worker" { 60.0 } else { 5.0 };
     let what = format!("{name}: load of a probed bundle to the first answer");
     book.median(&what, to_first_answer, "ms", Some(Target::AtMost(target)));
+}
+
+fn tell_worst(book: &mut Book, name: &str, whole: &[f64]) {
+    let mut sorted = whole.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let p99 = sorted.get(sorted.len() * 99 / 100).copied().unwrap_or(f64::NAN);
+    book.once(&format!("{name}: swap, p99"), p99, "ms", None);
+    let worst = sorted.last().copied().unwrap_or(f64::NAN);
+    book.once(&format!("{name}: swap, the slowest"), worst, "ms", None);
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -16,6 +16,8 @@ use crate::process::Server;
 const TOKEN: &str = "admin token: ";
 /// Longer than any rollout takes that is not stuck.
 const PREFER_WAIT: &str = "wait=60";
+
+const READY_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// How to start a daemon.
 #[derive(Debug, Clone, Default)]
@@ -60,6 +62,12 @@ impl Wanted {
     #[must_use]
     pub fn isolated(self) -> Self {
         self.with("isolation", json!("process"))
+    }
+
+    /// Asks a daemon for it and waits for the end of that, good or bad.
+    pub async fn put(&self, client: &Client) -> Reply {
+        let Self { name, document } = self;
+        client.put(&format!("/v1/elements/{name}"), &[("prefer", PREFER_WAIT)], document).await
     }
 
     /// With this field of the document: `settings`, `mounts`, `listeners`.
@@ -111,9 +119,7 @@ impl Daemon {
 
     /// Asks for an element to be what it shall be and waits for the end of that, good or bad.
     pub async fn put(&self, wanted: &Wanted) -> Reply {
-        let Wanted { name, document } = wanted;
-        let path = format!("/v1/elements/{name}");
-        self.client.put(&path, &[("prefer", PREFER_WAIT)], document).await
+        wanted.put(&self.client).await
     }
 
     /// The document of an element.
@@ -155,6 +161,12 @@ impl Daemon {
         series.reduce(|sum, value| sum + value)
     }
 
+    /// When its process was started last.
+    #[must_use]
+    pub fn started_at(&self) -> Instant {
+        self.server().started_at
+    }
+
     /// What `/proc` says of it.
     #[must_use]
     pub fn proc(&self) -> Proc {
@@ -192,6 +204,15 @@ impl Daemon {
         self.start_again().await;
     }
 
+    /// Waits until all that is installed serves: a daemon that starts again listens before that.
+    ///
+    /// # Panics
+    /// When that takes too long.
+    pub async fn ready(&self) {
+        let ready = async { while self.get("/readyz").await.status != 200 {} };
+        tokio::time::timeout(READY_TIME_MAX, ready).await.expect("it becomes ready");
+    }
+
     /// Asks it to end and waits until it has.
     pub async fn terminate(mut self) -> ExitStatus {
         self.take_server().terminate().await
@@ -215,17 +236,6 @@ impl Daemon {
     fn take_server(&mut self) -> Server {
         self.server.take().expect("it is running")
     }
-}
-
-/// How long it took from the start of the process until it was ready to serve.
-///
-/// # Panics
-/// When it does not come up.
-pub async fn cold_start() -> Duration {
-    let started = std::time::Instant::now();
-    let daemon = Daemon::start().await;
-    let _ready = daemon.get("/readyz").await.expect(200);
-    started.elapsed()
 }
 
 fn serve(folder: &TempDir, options: &Options) -> Command {

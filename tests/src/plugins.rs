@@ -10,6 +10,10 @@ use std::time::SystemTime;
 
 use crate::places;
 
+/// The names in the sources of the package `scale`.
+const PLACEHOLDER_ELEMENT: &str = "scale-placeholder-element-nr-000";
+const PLACEHOLDER_TYPE: &str = "scaleplaceholdertypenr000";
+
 /// The workspaces that plugins are built in.
 #[derive(Debug, Clone, Copy)]
 pub enum Workspace {
@@ -90,10 +94,58 @@ impl Plugin {
     fn in_folder(folder: &Path) -> Self {
         let files = fs::read_dir(folder).expect("the folder was just made");
         let mut bundles = files.filter_map(|file| Some(file.ok()?.path()));
-        let bundle = bundles.next().expect("packing makes one file");
+        Self::in_bundle(bundles.next().expect("packing makes one file"))
+    }
+
+    fn in_bundle(bundle: PathBuf) -> Self {
         let stem = bundle.file_stem().expect("a bundle has a name").to_string_lossy();
         let (element, version) = stem.rsplit_once('-').expect("it is named `element-version`");
-        Self { element: element.to_owned(), version: version.to_owned(), bundle: bundle.clone() }
+        let (element, version) = (element.to_owned(), version.to_owned());
+        Self { element, version, bundle }
+    }
+
+    /// As many different elements as wanted, made of one build: copies of the library of the package `scale`
+    /// with other names written over its placeholders. The bundles are made in `out`.
+    ///
+    /// # Panics
+    /// When the library is not built or a copy cannot be packed.
+    #[must_use]
+    pub fn crowd(n_plugins: usize, out: &Path) -> Vec<Self> {
+        let original = fs::read(library(Workspace::Fixtures, "scale")).expect("it is built");
+        let copy = out.join("copy.so");
+        let one = |number: usize| {
+            let mut bytes = original.clone();
+            for placeholder in [PLACEHOLDER_ELEMENT, PLACEHOLDER_TYPE] {
+                overwrite(&mut bytes, placeholder, &numbered(placeholder, number));
+            }
+            fs::write(&copy, bytes).expect("an own folder can be written");
+            pack(&copy, out);
+            let element = numbered(PLACEHOLDER_ELEMENT, number);
+            Self::in_bundle(out.join(format!("{element}-0.1.0.bundle")))
+        };
+        (1..=n_plugins).map(one).collect()
+    }
+}
+
+/// The slug of the only type of a member of the crowd.
+#[must_use]
+pub fn crowd_slug(number: usize) -> String {
+    numbered(PLACEHOLDER_TYPE, number)
+}
+
+fn numbered(placeholder: &str, number: usize) -> String {
+    format!("{}{number:03}", placeholder.strip_suffix("000").expect("it ends in three digits"))
+}
+
+/// Writes the end of `new` over every end of `old`: the compiler may keep a name in pieces of a word or more.
+fn overwrite(bytes: &mut [u8], old: &str, new: &str) {
+    const WORD: usize = 8;
+    assert_eq!(old.len(), new.len(), "`{new}` does not fit in the place of `{old}`");
+    let (old, new) = (&old.as_bytes()[old.len() - WORD..], &new.as_bytes()[new.len() - WORD..]);
+    let places: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(old)).collect();
+    assert!(!places.is_empty(), "the library has no `{}`", String::from_utf8_lossy(old));
+    for at in places {
+        bytes[at..at + WORD].copy_from_slice(new);
     }
 }
 

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::mpsc;
@@ -25,6 +25,8 @@ const LISTENING: &str = "listening on http://";
 pub struct Server {
     /// Where it listens.
     pub address: SocketAddr,
+    /// When it was started.
+    pub started_at: Instant,
     /// What it printed on standard output before that.
     pub preface: Vec<String>,
     child: Child,
@@ -38,6 +40,7 @@ impl Server {
     /// # Panics
     /// When it ends, or says nothing in time; with its log.
     pub async fn start(command: &mut Command) -> Self {
+        let started_at = Instant::now();
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -64,7 +67,7 @@ impl Server {
             let end = child.wait();
             panic!("{command:?} did not listen ({end:?}); it said:\n{}", text_of(&log));
         };
-        Self { address, preface, child, log }
+        Self { address, started_at, preface, child, log }
     }
 
     /// What `/proc` says of it.

@@ -38,7 +38,7 @@ async fn a_restart_keeps_what_is_installed() {
     let (mut daemon, plugin) = installed().await;
     let status = daemon.restart().await;
     assert!(status.success(), "{status}");
-    wait_until_ready(&daemon).await;
+    daemon.ready().await;
     assert_serves(&daemon, "0.1.0").await;
     assert_eq!(daemon.element(&plugin.element).await["status"], "ACTIVE");
 }
@@ -47,7 +47,7 @@ async fn a_restart_keeps_what_is_installed() {
 async fn a_crash_keeps_what_is_installed() {
     let (mut daemon, _plugin) = installed().await;
     daemon.crash().await;
-    wait_until_ready(&daemon).await;
+    daemon.ready().await;
     assert_serves(&daemon, "0.1.0").await;
 }
 
@@ -77,10 +77,4 @@ async fn many_requests_at_once_get_their_own_answers() {
     let (address, time_max) = (daemon.client.address, Duration::from_secs(2));
     let plan = Plan { address, crews, serving, pace: Pace::Saturating, n_threads: 1, time_max };
     Load::start(plan).run_out().await.assert_faultless();
-}
-
-/// A restarted daemon listens before its elements serve; `/readyz` says when they do.
-async fn wait_until_ready(daemon: &Daemon) {
-    let ready = async { while daemon.get("/readyz").await.status != 200 {} };
-    tokio::time::timeout(Duration::from_secs(20), ready).await.expect("it becomes ready");
 }
