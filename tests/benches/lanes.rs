@@ -52,6 +52,8 @@ struct Round {
     contender: Contender,
     per_second: f64,
     cpu_us: f64,
+    /// What the load generator spent: shares the cores with the server, so it bounds the throughput.
+    own_cpu_us: f64,
     saturated_p99_us: f64,
     half_p99_us: f64,
     alone_p50_us: f64,
@@ -59,8 +61,8 @@ struct Round {
 
 #[tokio::main]
 async fn main() {
-    let n_rounds: usize = argument("--rounds", 5);
-    let time = Duration::from_secs_f64(argument("--seconds", 3.0));
+    let n_rounds: usize = argument("--rounds", 10);
+    let time = Duration::from_secs_f64(argument("--seconds", 1.5));
     let plugin = Plugin::built(Workspace::Fixtures, "swap");
     let hyper = baseline("hyper").await;
     let axum = baseline("axum").await;
@@ -144,14 +146,15 @@ async fn measure(running: &[Running], time: Duration) -> Vec<Round> {
 async fn saturate(running: &Running, time: Duration) -> Round {
     let _warm_up = load(running, N_CONNECTIONS, Pace::Saturating, WARM_UP).await;
     let cpu = || running.processes.iter().map(Proc::cpu).sum::<Duration>();
-    let before = cpu();
+    let (before, own_before) = (cpu(), Proc::own().cpu());
     let report = load(running, N_CONNECTIONS, Pace::Saturating, time).await;
-    let spent = cpu() - before;
+    let (spent, own) = (cpu() - before, Proc::own().cpu() - own_before);
     let total = report.total();
     Round {
         contender: running.contender,
         per_second: report.per_second(),
         cpu_us: us(spent) / total.n_right as f64,
+        own_cpu_us: us(own) / total.n_right as f64,
         saturated_p99_us: us(total.quantile(0.99)),
         half_p99_us: f64::NAN,
         alone_p50_us: f64::NAN,
@@ -189,6 +192,8 @@ fn tell_each(book: &mut Book, rounds: &[Round]) {
             None,
         );
         book.median(&format!("{name}: server time per request"), of(|r| r.cpu_us), "µs", None);
+        let own = of(|r| r.own_cpu_us);
+        book.median(&format!("{name}: load generator's time per request"), own, "µs", None);
         book.median(&format!("{name}: p50, 1 connection"), of(|r| r.alone_p50_us), "µs", None);
         let p99 = of(|r| r.saturated_p99_us);
         book.median(&format!("{name}: p99, 32 connections, saturated"), p99, "µs", None);

@@ -99,7 +99,7 @@ fn tell_holdings(book: &mut Book, name: &str, before: Holdings, after: Holdings,
 
 fn tell_times(book: &mut Book, name: &str, times: &[Swap]) {
     let whole: Vec<f64> = times.iter().map(|swap| swap.whole.as_secs_f64() * 1000.0).collect();
-    tell_worst(book, name, &whole);
+    tell_worst(book, name, times);
     book.median(&format!("{name}: swap, as the operator sees it"), whole, "ms", None);
     let of = |stage: &str| -> Vec<f64> {
         let of_stage =
@@ -117,11 +117,13 @@ fn tell_times(book: &mut Book, name: &str, times: &[Swap]) {
     book.median(&what, to_first_answer, "ms", Some(Target::AtMost(target)));
 }
 
-fn tell_worst(book: &mut Book, name: &str, whole: &[f64]) {
-    let mut sorted = whole.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let p99 = sorted.get(sorted.len() * 99 / 100).copied().unwrap_or(f64::NAN);
-    book.once(&format!("{name}: swap, p99"), p99, "ms", None);
-    let worst = sorted.last().copied().unwrap_or(f64::NAN);
-    book.once(&format!("{name}: swap, the slowest"), worst, "ms", None);
+fn tell_worst(book: &mut Book, name: &str, times: &[Swap]) {
+    let mut sorted: Vec<&Swap> = times.iter().collect();
+    sorted.sort_by_key(|swap| swap.whole);
+    let ms = |swap: Option<&&Swap>| swap.map_or(f64::NAN, |swap| swap.whole.as_secs_f64() * 1e3);
+    book.once(&format!("{name}: swap, p99"), ms(sorted.get(sorted.len() * 99 / 100)), "ms", None);
+    book.once(&format!("{name}: swap, the slowest"), ms(sorted.last()), "ms", None);
+    for swap in sorted.iter().rev().take(3) {
+        eprintln!("{name}: one of the slowest: {swap:?}");
+    }
 }

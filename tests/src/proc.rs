@@ -33,6 +33,12 @@ impl Proc {
         Self { root: PathBuf::from(format!("/proc/{pid}")) }
     }
 
+    /// The process that asks.
+    #[must_use]
+    pub fn own() -> Self {
+        Self::of(std::process::id())
+    }
+
     /// All that must not grow.
     #[must_use]
     pub fn holdings(&self) -> Holdings {
@@ -55,6 +61,14 @@ impl Proc {
             is_library && !path.starts_with("/usr/") && !path.starts_with("/lib")
         };
         self.read("maps").lines().filter(of_a_plugin).map(str::to_owned).collect()
+    }
+
+    /// The names of its threads.
+    #[must_use]
+    pub fn thread_names(&self) -> Vec<String> {
+        let tasks = entries(&self.root.join("task"));
+        let names = tasks.filter_map(|task| fs::read_to_string(task.join("comm")).ok());
+        names.map(|name| name.trim_end().to_owned()).collect()
     }
 
     /// User and system time of all its threads, dead ones included.
@@ -94,7 +108,7 @@ impl Proc {
     }
 }
 
-fn entries(dir: &Path) -> impl Iterator<Item = PathBuf> {
+fn entries(dir: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let entries = fs::read_dir(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display()));
     entries.filter_map(|entry| Some(entry.ok()?.path()))
 }
