@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
+mod broken;
 mod life;
 mod load;
+mod serving;
 mod swap;
