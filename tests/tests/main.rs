@@ -5,5 +5,4 @@
 mod broken;
 mod life;
 mod load;
-mod serving;
 mod swap;
