@@ -24,7 +24,7 @@ const DEADLINES: [(&str, &str); 5] = [
     ("METAPAAS__PLUGIN__STOP_DEADLINE_MS", "300"),
 ];
 /// What waits for nothing takes no longer, on a busy machine too.
-pub(super) const SOON: Duration = Duration::from_millis(250);
+pub(super) const SOON: Duration = Duration::from_secs(1);
 /// The longest that anything here may take to come true.
 const EVENTUALLY: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
