@@ -10,7 +10,6 @@
 //! know where they belong; it is moved there and back and never counted.
 
 use std::any::Any;
-use std::backtrace::Backtrace;
 use std::cell::Cell;
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
@@ -123,7 +122,16 @@ fn report(info: &PanicHookInfo<'_>) -> PanicReport {
         Some(place) => format!("{text} ({place})"),
         None => text.to_owned(),
     };
-    PanicReport { message, backtrace: Backtrace::force_capture().to_string() }
+    PanicReport { message, backtrace: backtrace() }
+}
+
+/// Where this thread is. Naming the frames maps the library's file a second time; std's own backtraces keep
+/// that mapping for ever, and with it the library, so it is not they that are used here.
+fn backtrace() -> String {
+    let backtrace = backtrace::Backtrace::new();
+    let text = format!("{backtrace:?}");
+    backtrace::clear_symbol_cache();
+    text
 }
 
 fn text_of(payload: &(dyn Any + Send)) -> Option<&str> {

@@ -11,7 +11,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-pub use self::body::BodyStream;
+pub use self::body::{BodyBroken, BodyStream};
 pub use self::headers::Headers;
 pub use self::json::Json;
 pub use self::path::Path;

@@ -5,4 +5,5 @@
 mod broken;
 mod life;
 mod load;
+mod serving;
 mod swap;

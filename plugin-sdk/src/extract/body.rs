@@ -30,6 +30,12 @@ pub struct BodyStream {
     next: Next,
 }
 
+/// A body that ended before it was whole, or was longer than its route allows. As an answer it is the
+/// problem `BODY_INCOMPLETE` or `BODY_TOO_LARGE`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the body broke off: {0}")]
+pub struct BodyBroken(AbiError);
+
 #[derive(Debug)]
 enum Next {
     /// All of the body is in the parcel and has not been taken.
@@ -67,7 +73,7 @@ impl BodyStream {
     ///
     /// # Cancellation
     /// No chunk is lost when the future is dropped.
-    pub async fn next(&mut self) -> Option<Result<Bytes, AbiError>> {
+    pub async fn next(&mut self) -> Option<Result<Bytes, BodyBroken>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
@@ -78,7 +84,7 @@ impl BodyStream {
 }
 
 impl Stream for BodyStream {
-    type Item = Result<Bytes, AbiError>;
+    type Item = Result<Bytes, BodyBroken>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
@@ -98,7 +104,8 @@ impl Stream for BodyStream {
                     let is_last = outcome.as_ref().map_or(true, |chunk| chunk.is_empty());
                     self.next = if is_last { Next::Nothing } else { Next::Ask };
                     let chunk = outcome.map(|chunk| (!chunk.is_empty()).then_some(chunk));
-                    return Poll::Ready(chunk.map(|it| it.map(lent_bytes)).transpose());
+                    let chunk = chunk.map(|it| it.map(lent_bytes)).map_err(BodyBroken);
+                    return Poll::Ready(chunk.transpose());
                 }
             }
         }
@@ -169,7 +176,7 @@ async fn collect(head: Arc<Head>) -> Result<Bytes, Problem> {
     }
     let mut body = Vec::with_capacity(usize::try_from(len_hint).unwrap_or(0));
     while let Some(chunk) = stream.next().await {
-        let chunk = chunk.map_err(|error| broken(&error))?;
+        let chunk = chunk?;
         if (body.len() + chunk.len()) as u64 > bytes_max {
             return Err(too_large(bytes_max));
         }
@@ -185,10 +192,15 @@ fn too_large(bytes_max: u64) -> Problem {
         .with("body_bytes_max", bytes_max)
 }
 
-fn broken(error: &AbiError) -> Problem {
-    if error.code == ErrorCode::TooLarge {
-        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", &error.message);
+impl From<BodyBroken> for Problem {
+    fn from(broken: BodyBroken) -> Self {
+        match broken.0.code {
+            ErrorCode::TooLarge => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", broken.0.message)
+            }
+            _of_the_connection => {
+                Self::new(StatusCode::BAD_REQUEST, "BODY_INCOMPLETE", broken.to_string())
+            }
+        }
     }
-    let detail = format!("the body broke off: {error}");
-    Problem::new(StatusCode::BAD_REQUEST, "BODY_INCOMPLETE", detail)
 }
