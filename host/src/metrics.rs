@@ -70,6 +70,8 @@ pub(crate) struct PluginMetrics {
     phases: ByName<Gauge>,
     /// Bytes of libraries that are still mapped after their generation ended.
     pub(crate) retained_bytes: Gauge,
+    /// Thread-local keys that the process can still make.
+    pub(crate) free_keys: Gauge,
     /// Switches from one generation to another.
     pub(crate) swaps: Counter,
     /// Generations that were refused or failed before they served.
@@ -131,7 +133,8 @@ impl PluginMetrics {
 
     fn register(registry: &mut Registry) -> Self {
         let plugin = Self::default();
-        let Self { generations, phases, retained_bytes, swaps, loads_failed } = plugin.clone();
+        let Self { generations, phases, retained_bytes, free_keys, swaps, loads_failed } =
+            plugin.clone();
         registry.register_collector(Box::new(generations));
         registry.register("generations", "Generations by phase", phases);
         registry.register(
@@ -139,6 +142,7 @@ impl PluginMetrics {
             "Libraries still mapped after their generation ended",
             retained_bytes,
         );
+        registry.register("free_keys", "Thread-local keys that can still be made", free_keys);
         registry.register("swaps", "Switches from one generation to another", swaps);
         registry.register("loads_failed", "Generations that never served", loads_failed);
         plugin

@@ -195,6 +195,7 @@ impl Plugins {
         for (word, n) in n_in_phase {
             self.metrics.in_phase(word).set(n);
         }
+        self.metrics.free_keys.set(i64::try_from(tls_keys::n_free()).unwrap_or(i64::MAX));
         self.metrics.retained_bytes.set(i64::try_from(self.retained.bytes()).unwrap_or(i64::MAX));
     }
 }

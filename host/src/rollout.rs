@@ -41,7 +41,9 @@ const PREPARING_MAX: usize = 4;
 pub(crate) struct Elements {
     shared: Arc<Shared>,
     controls: Mutex<BTreeMap<ElementName, Control>>,
-    store: WantedStore,
+    store: Arc<WantedStore>,
+    /// Held from writing a wish down until its element is told, so that both see wishes in one order.
+    wishing: tokio::sync::Mutex<()>,
 }
 
 /// What every rollout uses.
@@ -80,7 +82,7 @@ impl Elements {
         data: &Arc<DataDir>,
         bundles: PathBuf,
     ) -> Result<Arc<Self>, wanted::Error> {
-        let store = WantedStore::open(Arc::clone(data))?;
+        let store = Arc::new(WantedStore::open(Arc::clone(data))?);
         let unpacked = data.join("store");
         std::fs::create_dir_all(&unpacked)
             .map_err(|source| wanted::Error::Folder { path: unpacked.clone(), source })?;
@@ -93,7 +95,12 @@ impl Elements {
             preparing: Semaphore::new(PREPARING_MAX),
             verified: stages::VerifiedBundles::default(),
         };
-        Ok(Arc::new(Self { shared: Arc::new(shared), controls: Mutex::default(), store }))
+        Ok(Arc::new(Self {
+            shared: Arc::new(shared),
+            controls: Mutex::default(),
+            store,
+            wishing: tokio::sync::Mutex::default(),
+        }))
     }
 
     /// Starts every element that is wanted, and waits until each serves or has said why not.
@@ -111,12 +118,14 @@ impl Elements {
     ///
     /// # Errors
     /// When the wish cannot be written down; then nothing changes.
-    pub(crate) fn want(
+    pub(crate) async fn want(
         &self,
         name: &ElementName,
         wanted: Wanted,
     ) -> Result<Accepted, wanted::Error> {
-        self.store.put(name, wanted.clone())?;
+        let _in_order = self.wishing.lock().await;
+        let (to_keep, of) = (wanted.clone(), name.clone());
+        self.write_down(move |store| store.put(&of, to_keep)).await?;
         Ok(self.control(name).want(Some(wanted)))
     }
 
@@ -124,13 +133,28 @@ impl Elements {
     ///
     /// # Errors
     /// When the wish cannot be written down; then nothing changes.
-    pub(crate) fn remove(&self, name: &ElementName) -> Result<Option<Accepted>, wanted::Error> {
+    pub(crate) async fn remove(
+        &self,
+        name: &ElementName,
+    ) -> Result<Option<Accepted>, wanted::Error> {
         let known = self.lock().contains_key(name);
         if !known {
             return Ok(None);
         }
-        self.store.remove(name)?;
+        let _in_order = self.wishing.lock().await;
+        let of = name.clone();
+        self.write_down(move |store| store.remove(&of)).await?;
         Ok(Some(self.control(name).want(None)))
+    }
+
+    /// Changes the document where waiting for the disk holds nobody up.
+    async fn write_down(
+        &self,
+        change: impl FnOnce(&WantedStore) -> Result<(), wanted::Error> + Send + 'static,
+    ) -> Result<(), wanted::Error> {
+        let store = Arc::clone(&self.store);
+        let written = tokio::task::spawn_blocking(move || change(&store)).await;
+        written.expect("writing the wanted state down does not panic")
     }
 
     /// What is known of an element, if it is one.

@@ -21,9 +21,8 @@ use crate::api::{
     RawOutbound, RawParcel,
 };
 use crate::mailbox::Mailbox;
-use crate::message::{Inbound, InboundParts, Outbound};
+use crate::message::{Inbound, InboundParts, Outbound, Unreadable};
 use crate::root::{Mode, PluginRootRef};
-use crate::wire::WireError;
 
 /// What stands behind the [`HostApi`] of one generation.
 pub trait HostPort: Send + Sync + 'static {
@@ -31,7 +30,7 @@ pub trait HostPort: Send + Sync + 'static {
     fn mailbox(&self) -> &Mailbox;
 
     /// Takes what the generation says; an `Err` is something it cannot have meant.
-    fn said(&self, message: Result<Outbound<'_>, WireError>);
+    fn said(&self, message: Result<Outbound<'_>, Unreadable>);
 }
 
 /// The table through which a plugin reaches `port`.

@@ -1,7 +1,7 @@
 //! Everything that is said across the boundary, as one closed enum for each direction.
 //!
-//! In a daemon's own process a message crosses as [`RawInbound`](crate::api::RawInbound) or
-//! [`RawOutbound`](crate::api::RawOutbound); between a daemon and a worker the same fields travel in a
+//! In a daemon's own process a message crosses as [`crate::api::RawInbound`] or
+//! [`RawOutbound`]; between a daemon and a worker the same fields travel in a
 //! frame. So a lane is only a way to carry these two enums, and nothing else.
 //!
 //! Ids are chosen by whoever begins: requests and streams by the host, calls by the plugin. What refers
@@ -252,6 +252,16 @@ pub enum Outbound<'a> {
     },
 }
 
+/// Something a plugin said that this revision cannot read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{error}")]
+pub struct Unreadable {
+    /// The call that the plugin waits for, or 0: the host completes it with `Unsupported`.
+    pub call: CallId,
+    /// What is wrong with it.
+    pub error: WireError,
+}
+
 /// How the plugin's part in a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
@@ -398,7 +408,11 @@ impl<'a> Outbound<'a> {
     ///
     /// # Errors
     /// When the kind is not known or text is not UTF-8.
-    pub fn from_raw(raw: RawOutbound<'a>) -> Result<Self, WireError> {
+    pub fn from_raw(raw: RawOutbound<'a>) -> Result<Self, Unreadable> {
+        Self::read(raw).map_err(|error| Unreadable { call: raw.call, error })
+    }
+
+    fn read(raw: RawOutbound<'a>) -> Result<Self, WireError> {
         let RawOutbound { kind, id, call, detail, head, body } = raw;
         let (head, body) = (head.as_slice(), body.as_slice());
         let text = |bytes: &'a [u8], what| {

@@ -64,7 +64,7 @@ pub enum AbiExit {
 pub enum Mode {
     /// To serve.
     Serve = 0,
-    /// To be examined: the host answers every service call with `Unavailable`, and stops it soon.
+    /// To be examined: the host offers no services and stops it soon.
     Probe = 1,
 }
 

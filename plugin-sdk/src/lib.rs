@@ -88,7 +88,9 @@ pub use {schemars, serde, serde_json, tokio, tracing};
 
 pub use self::connection::{ConnectionHandler, Incoming};
 pub use self::context::Context;
-pub use self::extract::{BodyBroken, BodyStream, Headers, Identity, Json, Path, Query, RequestId, State};
+pub use self::extract::{
+    BodyBroken, BodyStream, Headers, Identity, Json, Path, Query, RequestId, State,
+};
 pub use self::handler::Handler;
 pub use self::plugin::{Declared, Health, NoSettings, Plugin, StartError};
 pub use self::problem::Problem;

@@ -21,6 +21,11 @@ use tokio::time::timeout;
 
 use crate::plugin::conversation::{BodyRead, BodyReads, BrokenOff, Chunk, Conversation, Pending};
 use crate::plugin::lease::Lease;
+use crate::shutdown::Tasks;
+
+/// How much of a refused body is taken before its connection is closed, and for how long.
+const DISCARD_BYTES_MAX: u64 = 16 * 1024 * 1024;
+const DISCARD_WITHIN: Duration = Duration::from_secs(2);
 
 /// The most bytes that one read of a body brings.
 const READ_BYTES_MAX: u64 = 64 * 1024;
@@ -125,6 +130,18 @@ impl Chunked {
     }
 }
 
+impl Drop for Chunked {
+    fn drop(&mut self) {
+        // Each chunk is a call of the plugin's, and each call is completed once.
+        self.chunks.close();
+        let waiting = std::iter::from_fn(|| self.chunks.try_recv().ok()).flatten();
+        let waiting = waiting.map(|chunk| chunk.call);
+        for call in self.sending.take().into_iter().chain(waiting) {
+            self.pending.not_taken(call);
+        }
+    }
+}
+
 /// A request's body before the plugin hears of it.
 #[derive(Debug)]
 pub(crate) enum RequestBody {
@@ -163,12 +180,16 @@ impl RequestBody {
         body: Incoming,
         bytes_max: u64,
         limit: Duration,
+        tasks: &Tasks,
     ) -> Result<Self, BodyError> {
         if body.is_end_stream() {
             return Ok(Self::Whole(Bytes::new()));
         }
         match body.size_hint().exact() {
-            Some(n_bytes) if n_bytes > bytes_max => Err(BodyError::TooLarge { bytes_max }),
+            Some(n_bytes) if n_bytes > bytes_max => {
+                tasks.spawn("refused body", discard(body));
+                Err(BodyError::TooLarge { bytes_max })
+            }
             Some(n_bytes) if n_bytes <= WHOLE_BODY_BYTES_MAX => {
                 let collected = timeout(limit, body.collect()).await;
                 let collected = collected.map_err(|_elapsed| BodyError::Late { limit })?;
@@ -230,6 +251,7 @@ impl Pump {
             let part = waiting.split_to(n_wanted.min(waiting.len()));
             conversation.complete(call, Ok(part.to_vec()));
         }
+        discard(self.body).await;
     }
 
     /// All of it, for a document of the host's own API.
@@ -263,6 +285,21 @@ impl Pump {
             }
         }
     }
+}
+
+/// Takes some of what a client still sends after its answer is decided. A connection that is closed on
+/// unread data is reset, and the answer may be lost with it.
+async fn discard(mut body: Incoming) {
+    let mut bytes_left = DISCARD_BYTES_MAX;
+    let taking = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            let n_bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
+            let Some(left) = bytes_left.checked_sub(n_bytes) else { return };
+            bytes_left = left;
+        }
+    };
+    // A client that is slower than that has been patient enough to be reset.
+    let _in_time = timeout(DISCARD_WITHIN, taking).await;
 }
 
 fn over() -> AbiError {

@@ -48,7 +48,7 @@ pub(crate) async fn answer(
         parts.headers.contains_key(UPGRADE).then(|| take_upgrade(&mut parts)).flatten();
     let routed = route(state, &parts)?;
     let limits = Limits::of(state, &routed);
-    let body = RequestBody::take(body, limits.body_bytes_max, limits.deadline)
+    let body = RequestBody::take(body, limits.body_bytes_max, limits.deadline, &state.tasks)
         .await
         .map_err(|error| respond::body(&state.metrics.http, &error))?;
     let mut pending = begin(state, &parts, id, &routed, body, limits)?;

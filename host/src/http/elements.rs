@@ -123,7 +123,8 @@ async fn put(
     let wait = wait_of(&request);
     let wanted = wanted_of(state, request.into_body()).await?;
     let version = wanted.version.clone();
-    let accepted = state.elements.want(name, wanted).map_err(|error| respond::internal(&error))?;
+    let accepted = state.elements.want(name, wanted).await;
+    let accepted = accepted.map_err(|error| respond::internal(&error))?;
     let Some(report) = settle(accepted, wait).await else {
         let report = find(state, name)?;
         return Ok(with_status(StatusCode::ACCEPTED, &document(state, &report)));
@@ -135,7 +136,7 @@ async fn put(
 }
 
 async fn wanted_of(state: &State, body: Incoming) -> Result<Wanted, Problem> {
-    let taken = RequestBody::take(body, DOCUMENT_BYTES_MAX, DOCUMENT_LIMIT).await;
+    let taken = RequestBody::take(body, DOCUMENT_BYTES_MAX, DOCUMENT_LIMIT, &state.tasks).await;
     let whole: Bytes = match taken.map_err(|error| respond::body(&state.metrics.http, &error))? {
         RequestBody::Whole(whole) => whole,
         RequestBody::Pulled(pump) => pump
@@ -175,7 +176,8 @@ async fn delete(
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, Problem> {
     find(state, name)?;
-    let accepted = state.elements.remove(name).map_err(|error| respond::internal(&error))?;
+    let accepted = state.elements.remove(name).await;
+    let accepted = accepted.map_err(|error| respond::internal(&error))?;
     let accepted = accepted.ok_or_else(|| not_found(name))?;
     match settle(accepted, wait_of(request)).await {
         Some(_gone) => Ok(empty(StatusCode::NO_CONTENT)),

@@ -72,7 +72,7 @@ pub(crate) fn no_plugin_route(path: &str, plugin: &Identity) -> Problem {
     let Identity { element, version, .. } = plugin;
     let detail = format!("Element {element} {version} has no route at {path}.");
     Problem::new(Code::RouteNotFound, detail)
-        .hint("GET /v1/elements/{name} lists the routes of an element.")
+        .hint(format!("GET /v1/elements/{element}/routes lists its routes."))
         .with("path", path)
         .with("element", element.as_str())
         .with("version", version.to_string())

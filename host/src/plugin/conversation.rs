@@ -14,8 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use plugin_abi::message::{CallId, CancelReason, Inbound, Outbound, RequestId};
-use plugin_abi::wire::WireError;
+use plugin_abi::message::{CallId, CancelReason, Inbound, Outbound, RequestId, Unreadable};
 use plugin_abi::{AbiError, ErrorCode};
 use tokio::sync::{oneshot, watch};
 
@@ -153,10 +152,14 @@ impl Conversation {
     }
 
     /// Takes what the plugin says.
-    pub(crate) fn said(&self, message: Result<Outbound<'_>, WireError>) {
+    pub(crate) fn said(&self, message: Result<Outbound<'_>, Unreadable>) {
         let message = match message {
             Ok(message) => message,
-            Err(error) => return self.breach(&error.to_string()),
+            Err(Unreadable { call, error }) => {
+                let reason = error.to_string();
+                self.breach(&reason);
+                return self.complete(call, Err(AbiError::new(ErrorCode::Unsupported, reason)));
+            }
         };
         match message {
             Outbound::Started => self.report_start(Ok(())),

@@ -210,7 +210,7 @@ impl Generation {
             element = %self.identity.element,
             version = %self.identity.version,
             generation = self.identity.id.number(),
-            isolation = ?self.identity.isolation,
+            isolation = self.identity.isolation.word(),
             phase = end.word(),
             duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
             "generation ended",

@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use plugin_abi::host::HostPort;
 use plugin_abi::mailbox::Mailbox;
-use plugin_abi::message::Outbound;
+use plugin_abi::message::{Outbound, Unreadable};
 use plugin_abi::root::{AbiExit, Mode};
-use plugin_abi::wire::WireError;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -132,7 +131,7 @@ impl HostPort for Port {
         &self.mailbox
     }
 
-    fn said(&self, message: Result<Outbound<'_>, WireError>) {
+    fn said(&self, message: Result<Outbound<'_>, Unreadable>) {
         self.conversation.said(message);
     }
 }

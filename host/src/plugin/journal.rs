@@ -1,11 +1,14 @@
 //! The load journal: what is about to be mapped into the daemon, for the daemon that comes after a crash.
 //!
-//! A note is a file named by the digest, on disk before the load and removed after it. A note that is there
+//! A note is a file named by the digest, written before the load and removed after it. A note that is there
 //! at the next start names what ended the daemon; that digest is quarantined and not mapped again. The
 //! quarantine is a folder of such files too: removing one lifts it.
+//!
+//! Nothing is synced to the disk: what a process wrote outlives it without that. A machine that went down
+//! says nothing about a plugin, so a note of another boot is forgotten.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use packer::bundle::Digest;
@@ -17,6 +20,8 @@ use super::generation::Identity;
 pub(crate) struct Journal {
     loading: PathBuf,
     quarantine: PathBuf,
+    /// What tells this boot of the machine from all others.
+    boot: String,
 }
 
 /// A load that is under way. Dropping it removes the note: the daemon has survived the load.
@@ -34,9 +39,14 @@ impl Journal {
     pub(crate) fn open(loading: &Path, quarantine: &Path) -> io::Result<Self> {
         fs::create_dir_all(loading)?;
         fs::create_dir_all(quarantine)?;
+        let boot = boot_id();
         for entry in fs::read_dir(loading)? {
             let note = entry?.path();
-            let what = fs::read_to_string(&note).unwrap_or_default();
+            let text = fs::read_to_string(&note).unwrap_or_default();
+            let Some(what) = text.strip_suffix(&*boot) else {
+                fs::remove_file(&note)?;
+                continue;
+            };
             tracing::error!(plugin = %what.trim(), "loading this plugin ended the daemon; it is quarantined");
             if let Some(name) = note.file_name() {
                 // Two generations of one digest leave two notes and one entry.
@@ -45,7 +55,7 @@ impl Journal {
                 fs::rename(&note, quarantine.join(digest))?;
             }
         }
-        Ok(Self { loading: loading.to_owned(), quarantine: quarantine.to_owned() })
+        Ok(Self { loading: loading.to_owned(), quarantine: quarantine.to_owned(), boot })
     }
 
     /// Whether this code ended a daemon.
@@ -53,19 +63,21 @@ impl Journal {
         self.quarantine.join(digest.file_name()).exists()
     }
 
-    /// Notes that a load begins. It is on disk when this returns.
+    /// Notes that a load begins.
     ///
     /// # Errors
     /// When the note cannot be written; then nothing must be loaded.
     pub(crate) fn note_loading(&self, identity: &Identity) -> io::Result<Loading> {
         let Identity { id, element, version, digest, .. } = identity;
         let note = self.loading.join(format!("{}.{}", digest.file_name(), id.number()));
-        let mut file = File::create(&note)?;
-        writeln!(file, "{element} {version} {digest}")?;
-        file.sync_all()?;
-        File::open(&self.loading)?.sync_all()?;
+        fs::write(&note, format!("{element} {version} {digest}\n{}", self.boot))?;
         Ok(Loading { note })
     }
+}
+
+/// A kernel that does not say which boot it is makes every boot the same one.
+fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default()
 }
 
 impl Drop for Loading {
@@ -113,5 +125,20 @@ mod tests {
         assert!(journal.is_quarantined(killer.digest));
         assert!(!journal.is_quarantined(survivor.digest));
         assert!(open().is_quarantined(killer.digest), "until somebody lifts it");
+    }
+
+    #[test]
+    fn a_load_that_a_machine_went_down_in_accuses_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let (loading, quarantine) =
+            (folder.path().join("loading"), folder.path().join("quarantine"));
+        let mut journal = Journal::open(&loading, &quarantine).unwrap();
+        journal.boot = "another boot".to_owned();
+        let innocent = identity(b"innocent");
+        std::mem::forget(journal.note_loading(&innocent).unwrap());
+
+        let journal = Journal::open(&loading, &quarantine).unwrap();
+        assert!(!journal.is_quarantined(innocent.digest));
+        assert_eq!(fs::read_dir(&loading).unwrap().count(), 0);
     }
 }

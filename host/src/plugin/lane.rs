@@ -40,3 +40,13 @@ pub(crate) enum Isolation {
     /// In a child process: a crash costs the requests in flight.
     Process,
 }
+
+impl Isolation {
+    /// The one word for logs and the API.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Process => "process",
+        }
+    }
+}

@@ -17,7 +17,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Notify;
 
 /// The longest frame: a whole body and its head, with room to spare.
-const FRAME_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub(crate) const FRAME_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Length, kind, id, call, detail, length of the head.
 const HEADER_BYTES: usize = 4 + 4 + 8 + 8 + 8 + 4;

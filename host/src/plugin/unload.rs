@@ -17,7 +17,7 @@ use super::library::{Closed, Mapped};
 use super::threads::{self, Mark, PluginThread};
 
 /// How long the kernel may take to forget a thread that was joined.
-const THREAD_GONE_WITHIN: Duration = Duration::from_millis(100);
+pub(crate) const THREAD_GONE_WITHIN: Duration = Duration::from_secs(1);
 
 /// What became of a generation's code.
 #[derive(Debug)]

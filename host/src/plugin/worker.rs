@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use plugin_abi::message::Outbound;
+use plugin_abi::message::{Outbound, Unreadable};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::UnixStream;
@@ -140,7 +140,7 @@ async fn converse(
     exit.map_or_else(|error| error.to_string(), describe)
 }
 
-fn outbound<'a>(frame: &Frame<'a>) -> Result<Outbound<'a>, plugin_abi::wire::WireError> {
+fn outbound<'a>(frame: &Frame<'a>) -> Result<Outbound<'a>, Unreadable> {
     let Frame { kind, id, call, detail, head, body } = *frame;
     Outbound::from_raw(plugin_abi::api::RawOutbound {
         kind,

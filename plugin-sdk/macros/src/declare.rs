@@ -97,14 +97,15 @@ pub(crate) fn expand(declaration: &Declaration, mut item: ItemImpl) -> Result<To
             const TYPES: &'static [&'static str] = &[#(#types),*];
         }
 
-        #[cfg(not(test))]
         const _: () = {
             use ::plugin_sdk::expansion;
 
+            #[cfg_attr(test, expect(dead_code, reason = "a test binary exports no plugin"))]
             extern "C" fn descriptor(sink: expansion::DescriptorSink) {
                 expansion::describe::<#plugin>(sink);
             }
 
+            #[cfg_attr(test, expect(dead_code, reason = "a test binary exports no plugin"))]
             extern "C" fn run(
                 host: expansion::HostApi,
                 info: expansion::GenerationInfo<'_>,
@@ -112,6 +113,7 @@ pub(crate) fn expand(declaration: &Declaration, mut item: ItemImpl) -> Result<To
                 expansion::run::<#plugin>(host, info)
             }
 
+            #[cfg(not(test))]
             expansion::export_plugin!(descriptor: descriptor, run: run);
         };
     })

@@ -194,13 +194,9 @@ fn too_large(bytes_max: u64) -> Problem {
 
 impl From<BodyBroken> for Problem {
     fn from(broken: BodyBroken) -> Self {
-        match broken.0.code {
-            ErrorCode::TooLarge => {
-                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", broken.0.message)
-            }
-            _of_the_connection => {
-                Self::new(StatusCode::BAD_REQUEST, "BODY_INCOMPLETE", broken.to_string())
-            }
+        if broken.0.code == ErrorCode::TooLarge {
+            return Self::new(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", broken.0.message);
         }
+        Self::new(StatusCode::BAD_REQUEST, "BODY_INCOMPLETE", broken.to_string())
     }
 }

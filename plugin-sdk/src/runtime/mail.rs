@@ -104,6 +104,7 @@ impl<P: Send + Sync + 'static> Mail<P> {
 
     /// Handles one batch; pending until there is another.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<std::convert::Infallible> {
+        let mut has_given_way = false;
         loop {
             let mut batch = std::mem::take(&mut self.batch);
             let received = self.generation.host.receive(&mut batch);
@@ -116,6 +117,13 @@ impl<P: Send + Sync + 'static> Mail<P> {
             if !is_empty {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
+            }
+            if !has_given_way {
+                // Whoever fills the mailbox may be waiting for this very core. Letting it run first costs
+                // next to nothing when nobody waits, and under load saves a wake-up for most requests.
+                has_given_way = true;
+                std::thread::yield_now();
+                continue;
             }
             if self.generation.host.arm() {
                 match ready!(self.wake.poll_read_ready(cx)) {

@@ -8,11 +8,10 @@ use bytes::Bytes;
 use plugin_abi::host::HostPort;
 use plugin_abi::mailbox::Mailbox;
 use plugin_abi::message::{
-    CallId, CancelReason, EndOutcome, Inbound, Origin, Outbound, RequestId, StreamId,
+    CallId, CancelReason, EndOutcome, Inbound, Origin, Outbound, RequestId, StreamId, Unreadable,
 };
 use plugin_abi::record::{Level, LogRecord, Measurement, MetricRecord};
 use plugin_abi::response::ResponseHead;
-use plugin_abi::wire::WireError;
 use plugin_abi::{AbiError, ErrorCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
 use tokio::runtime::Handle;
@@ -258,7 +257,7 @@ impl HostPort for Port {
         &self.mailbox
     }
 
-    fn said(&self, message: Result<Outbound<'_>, WireError>) {
+    fn said(&self, message: Result<Outbound<'_>, Unreadable>) {
         let message = message.expect("the SDK says nothing malformed");
         match message {
             Outbound::Started => self.lock().started(Start::Started),

@@ -77,7 +77,7 @@ codes! {
     RouteNotFound = "ROUTE_NOT_FOUND", NOT_FOUND, Never,
         "No such route", "GET /v1/ lists where to begin.";
     TypeNotFound = "TYPE_NOT_FOUND", NOT_FOUND, Never,
-        "No such type", "GET /v1/types lists the types; install the element that provides it.";
+        "No such type", "GET /v1/elements lists what is installed; install the element that provides the type.";
     ElementNotFound = "ELEMENT_NOT_FOUND", NOT_FOUND, Never,
         "No such element", "GET /v1/elements lists the elements.";
     VersionNotFound = "VERSION_NOT_FOUND", NOT_FOUND, Never,

@@ -346,6 +346,12 @@ impl Pending {
         self.conversation.complete(call, Ok(Vec::new()));
     }
 
+    /// Tells the plugin that nobody will take a chunk.
+    pub(crate) fn not_taken(&self, call: CallId) {
+        let closed = AbiError::new(ErrorCode::Closed, "nobody waits for this body any more");
+        self.conversation.complete(call, Err(closed));
+    }
+
     /// Notes that the body has ended.
     pub(crate) fn end(&mut self) {
         self.is_over = true;

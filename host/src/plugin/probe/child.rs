@@ -85,7 +85,7 @@ fn examine_all(
     tell(Step::Unload);
     let library = Arc::into_inner(library).expect("each cycle has given its share back");
     let mapped_bytes = unload(library)?;
-    let after = Holdings::count();
+    let after = Holdings::count_settled(&before);
     judge(Leftovers {
         n_fds: after.fds_since(&before),
         n_threads: after.threads_since(&before),

@@ -1,8 +1,12 @@
 //! What a process holds, counted before and after, to see what a plugin leaves behind.
 
 use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+
+use crate::plugin::unload::THREAD_GONE_WITHIN;
 
 /// What this process holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +37,19 @@ impl Holdings {
             n_fds: n_entries("/proc/self/fd"),
             n_threads: n_entries("/proc/self/task"),
             private_bytes: private_bytes(),
+        }
+    }
+
+    /// Counts once the threads that have ended since `before` are gone from the kernel's list too.
+    #[expect(clippy::disallowed_methods, reason = "a probe serves nobody else")]
+    pub(crate) fn count_settled(before: &Self) -> Self {
+        let deadline = Instant::now() + THREAD_GONE_WITHIN;
+        loop {
+            let now = Self::count();
+            if now.threads_since(before) == 0 || Instant::now() >= deadline {
+                return now;
+            }
+            thread::sleep(Duration::from_millis(1));
         }
     }
 
@@ -68,7 +85,7 @@ mod tests {
         let before = Holdings::count();
         let file = fs::File::open("/proc/self/exe").unwrap();
         let (release, wait) = std::sync::mpsc::channel::<()>();
-        let thread = std::thread::spawn(move || wait.recv());
+        let thread = thread::spawn(move || wait.recv());
         let during = Holdings::count();
         // Other tests may open and close files meanwhile; ours are certain.
         assert!(during.private_bytes > 0);

@@ -10,9 +10,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use plugin_abi::host::HostPort;
 use plugin_abi::mailbox::Mailbox;
-use plugin_abi::message::{Inbound, InboundParts, Outbound};
+use plugin_abi::message::{EndOutcome, Inbound, InboundParts, Outbound, Unreadable};
 use plugin_abi::root::Mode;
-use plugin_abi::wire::WireError;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -20,6 +19,9 @@ use tokio::time::timeout;
 use super::{START, StartFrame};
 use crate::plugin::in_process::{self, Load, PluginRun};
 use crate::plugin::link::{self, Frame, Link};
+
+/// The longest whole answer that fits a frame of the link; longer ones are for streams.
+const BODY_BYTES_MAX: usize = link::FRAME_BYTES_MAX / 2;
 
 /// How long the daemon may take to read what the plugin said last.
 const FLUSH_WITHIN: Duration = Duration::from_secs(1);
@@ -36,13 +38,26 @@ impl HostPort for Port {
         &self.mailbox
     }
 
-    fn said(&self, message: Result<Outbound<'_>, WireError>) {
+    fn said(&self, message: Result<Outbound<'_>, Unreadable>) {
         match message {
+            Ok(Outbound::Respond { request, body, .. }) if body.len() > BODY_BYTES_MAX => {
+                tracing::error!(
+                    "an answer of {} bytes is too long for a worker; stream it",
+                    body.len()
+                );
+                self.link.say(Outbound::End { request, outcome: EndOutcome::Broken }.to_raw());
+            }
             Ok(message) => self.link.say(message.to_raw()),
-            // The daemon counts what cannot be understood; an impossible kind reaches it as such.
-            Err(_error) => {
-                let kind = u32::MAX;
-                self.link.send(Frame { kind, id: 0, call: 0, detail: 0, head: &[], body: &[] });
+            // The daemon counts what cannot be read and completes the call; an impossible kind tells it so.
+            Err(Unreadable { call, .. }) => {
+                self.link.send(Frame {
+                    kind: u32::MAX,
+                    id: 0,
+                    call,
+                    detail: 0,
+                    head: &[],
+                    body: &[],
+                });
             }
         }
     }
