@@ -9,7 +9,7 @@ use packer::bundle::{Contents, PackedFile, TargetTriple, pack_to_dir};
 use plugin_abi::descriptor::Descriptor;
 
 use super::exit::{Exit, Failure};
-use crate::plugin::probe::child;
+use crate::plugin::probe;
 
 /// The commands of authors.
 #[derive(Debug, Subcommand)]
@@ -52,7 +52,7 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
 
 fn pack(flags: Pack) -> anyhow::Result<PackedFile> {
     let Pack { library, out, license, docs } = flags;
-    let descriptor = child::describe(&library).map_err(anyhow::Error::msg)?;
+    let descriptor = probe::describe(&library)?;
     let declared: Descriptor =
         serde_json::from_slice(&descriptor).context("the library's descriptor is not one")?;
     let contents = Contents {

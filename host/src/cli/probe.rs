@@ -4,7 +4,7 @@
 //! What the plugin itself prints goes between.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -22,11 +22,17 @@ pub(crate) struct Flags {
     /// The settings to start it with, as JSON.
     #[arg(long, value_name = "JSON", default_value = "{}", value_parser = parse_settings)]
     settings: serde_json::Value,
+    /// Only print the descriptor that the library describes itself by.
+    #[arg(long, conflicts_with_all = ["descriptor", "settings"])]
+    describe: bool,
 }
 
 /// Examines the library.
 pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
-    let Flags { library, descriptor, settings } = flags;
+    let Flags { library, descriptor, settings, describe } = flags;
+    if *describe {
+        return print_descriptor(library);
+    }
     let verdict =
         child::examine(library, descriptor.as_deref(), settings, |step| print(&Line::Step(step)));
     let exit = match verdict {
@@ -35,6 +41,17 @@ pub(crate) fn run(flags: &Flags) -> Result<Exit, Failure> {
     };
     print(&Line::Verdict(verdict));
     Ok(exit)
+}
+
+fn print_descriptor(library: &Path) -> Result<Exit, Failure> {
+    match child::describe(library) {
+        Ok(descriptor) => {
+            let printed = io::stdout().write_all(&descriptor);
+            printed.map_err(|source| Failure::new(Exit::Failed, source))?;
+            Ok(Exit::Ok)
+        }
+        Err(reason) => Err(Failure::new(Exit::Refused, reason)),
+    }
 }
 
 fn parse_settings(text: &str) -> serde_json::Result<serde_json::Value> {

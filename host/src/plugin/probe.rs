@@ -7,6 +7,7 @@
 //!
 //! What passed is a [`ProbedPlugin`]; nothing else makes one, and nothing else can be started.
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -252,6 +253,48 @@ pub(crate) async fn examine(
             Verdict::Refused { reason: format!("it hung: after {limit_ms} ms {doing}") }
         }
     })
+}
+
+/// Why a library does not describe itself.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DescribeError {
+    /// No child could be had.
+    #[error("no process to load the library in")]
+    RunChild(#[source] std::io::Error),
+    /// The child said no, or said nothing.
+    #[error("`{}` cannot be described: {reason}", library.display())]
+    Refused {
+        /// The library.
+        library: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Asks a library for its descriptor, in a child process: what it does there, it does to the child.
+///
+/// # Errors
+/// Why it has none.
+pub(crate) fn describe(library: &Path) -> Result<Vec<u8>, DescribeError> {
+    let child = std::process::Command::new("/proc/self/exe")
+        .arg0("metapaas")
+        .args(["probe", "--describe"])
+        .arg(library)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(DescribeError::RunChild)?;
+    if child.status.success() {
+        return Ok(child.stdout);
+    }
+    let said = String::from_utf8_lossy(&child.stderr);
+    let reason = match child.status.code() {
+        Some(_said_why) => said.trim().trim_start_matches("metapaas: ").to_owned(),
+        None => {
+            let how = super::worker::describe(child.status);
+            format!("loading it ended the process by {how}{}", last_words(&said))
+        }
+    };
+    Err(DescribeError::Refused { library: library.to_owned(), reason })
 }
 
 async fn read_lines(

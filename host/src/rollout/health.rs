@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use plugin_abi::descriptor::Descriptor;
 use plugin_abi::request::{BodyKind, Identity, RequestHead};
 use plugin_abi::response::ResponseHead;
@@ -16,6 +17,9 @@ use crate::plugin::table::{Found, Resolved, TYPES_PREFIX};
 
 /// How long a health route may take.
 const LIMIT: Duration = Duration::from_secs(5);
+
+/// How much of a plugin's own words about its health is told.
+const REASON_CHARS_MAX: usize = 300;
 
 /// Asks every type of a plugin for its health.
 ///
@@ -41,18 +45,26 @@ async fn ask(plugins: &Plugins, path: &str) -> Result<(), String> {
     let conversation = &lease.generation().conversation;
     let begun = conversation.begin(LIMIT, None, || request(path, &found));
     let answer = begun.map_err(|refused| refused.to_string())?.answer().await;
-    match answer {
-        Answer::Whole { head, .. }
-        | Answer::Chunked { head, .. }
-        | Answer::Upgrade { head, .. } => {
-            match ResponseHead::decode(&head).map(|head| head.status) {
-                Ok(200..=299) => Ok(()),
-                Ok(status) => Err(format!("status {status}")),
-                Err(malformed) => Err(malformed.to_string()),
-            }
-        }
-        Answer::Failed(fault) => Err(fault.to_string()),
+    let (head, body) = match answer {
+        Answer::Whole { head, body } => (head, body),
+        Answer::Chunked { head, .. } | Answer::Upgrade { head, .. } => (head, Bytes::new()),
+        Answer::Failed(fault) => return Err(fault.to_string()),
+    };
+    match ResponseHead::decode(&head).map(|head| head.status) {
+        Ok(200..=299) => Ok(()),
+        Ok(status) => Err(format!("status {status}{}", in_its_words(&body))),
+        Err(malformed) => Err(malformed.to_string()),
     }
+}
+
+/// What the plugin says about its own health.
+fn in_its_words(body: &[u8]) -> String {
+    let document: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let reason = document.get("reason").and_then(serde_json::Value::as_str);
+    reason.map_or_else(String::new, |reason| {
+        let reason: String = reason.chars().take(REASON_CHARS_MAX).collect();
+        format!(" ({reason})")
+    })
 }
 
 fn request(path: &str, found: &Found<'_>) -> Vec<u8> {

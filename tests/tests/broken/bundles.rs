@@ -61,10 +61,10 @@ pub(super) fn forged(package: &str) -> Offer {
     forge(&library(Workspace::Fixtures, package), healthy_descriptor())
 }
 
-/// A fixture whose library says one thing when it is packed, and another when it is probed: with the latter.
-pub(super) fn forged_for_the_probe(package: &str) -> Offer {
+/// A fixture whose library says another thing when it is probed than its bundle does.
+pub(super) fn forged_unlike_the_probe(package: &str) -> Offer {
     let packed = Plugin::built(Workspace::Fixtures, package);
-    let descriptor = descriptor(&packed).replace("\"plugin\"", "\"probe\"");
+    let descriptor = descriptor(&packed).replace("\"probe\"", "\"plugin\"");
     forge(&library(Workspace::Fixtures, package), descriptor.into_bytes())
 }
 

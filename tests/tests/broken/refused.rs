@@ -11,8 +11,8 @@ use metapaas_tests::swaps::Lane;
 use tempfile::TempDir;
 
 use super::bundles::{
-    BROKEN, Offer, cut_in_half, damaged, damaged_bytes, for_aarch64, forged, forged_for_the_probe,
-    forged_version, packed, packed_panic_abort,
+    BROKEN, Offer, cut_in_half, damaged, damaged_bytes, for_aarch64, forged,
+    forged_unlike_the_probe, forged_version, packed, packed_panic_abort,
 };
 use super::scene::Scene;
 
@@ -41,31 +41,31 @@ fn a_library_that_is_no_plugin_of_this_daemon_is_not_packed() {
     check(
         &fixture("no-root"),
         expect![
-            "metapaas: the library exports no plugin root module; annotate the plugin with `#[plugin_sdk::plugin]` and build it as a cdylib"
+            "metapaas: `LIBRARY` cannot be described: the library exports no plugin root module; annotate the plugin with `#[plugin_sdk::plugin]` and build it as a cdylib"
         ],
     );
     check(
         &fixture("newer-abi"),
         expect![
-            "metapaas: the plugin speaks ABI revision 1, this daemon speaks 0; upgrade the daemon, or install a version of the plugin built for it"
+            "metapaas: `LIBRARY` cannot be described: the plugin speaks ABI revision 1, this daemon speaks 0; upgrade the daemon, or install a version of the plugin built for it"
         ],
     );
     check(
         &fixture("changed-layout"),
         expect![
-            "metapaas: the plugin's ABI layout differs from this daemon's at revision 0: `PluginRoot`: mismatched package, expected `plugin-abi` and found `changed-layout`; rebuild it with the plugin-sdk of this daemon"
+            "metapaas: `LIBRARY` cannot be described: the plugin's ABI layout differs from this daemon's at revision 0: `PluginRoot`: mismatched package, expected `plugin-abi` and found `changed-layout`; rebuild it with the plugin-sdk of this daemon"
         ],
     );
     check(
         &write("aarch64.so", damaged_bytes(for_aarch64)),
         expect![
-            "metapaas: the library is built for aarch64, this machine is x86_64; install a build for this target"
+            "metapaas: `LIBRARY` cannot be described: the library is built for aarch64, this machine is x86_64; install a build for this target"
         ],
     );
     check(
         &write("half.so", damaged_bytes(cut_in_half)),
         expect![
-            "metapaas: the file is not a whole 64-bit ELF library (Invalid ELF section header offset/size/alignment); it may be truncated, build and pack it anew"
+            "metapaas: `LIBRARY` cannot be described: the file is not a whole 64-bit ELF library (Invalid ELF section header offset/size/alignment); it may be truncated, build and pack it anew"
         ],
     );
 }
@@ -91,7 +91,7 @@ async fn refused_by_the_probe(lane: Lane) {
     check(forged("newer-abi"), expect!["the probe refused the plugin: the plugin speaks ABI revision 1, this daemon speaks 0; upgrade the daemon, or install a version of the plugin built for it"]).await;
     check(forged("changed-layout"), expect!["the probe refused the plugin: the plugin's ABI layout differs from this daemon's at revision 0: `PluginRoot`: mismatched package, expected `plugin-abi` and found `changed-layout`; rebuild it with the plugin-sdk of this daemon"]).await;
     check(packed_panic_abort(), expect![[r#"the probe refused the plugin: it was built with `panic = "abort"`, so that any panic would end the daemon; build it with `panic = "unwind"`"#]]).await;
-    check(packed("unstable-descriptor"), expect!["the probe refused the plugin: its own descriptor differs from its bundle's at byte 340; pack the bundle anew from this library"]).await;
+    check(forged_unlike_the_probe("unstable-descriptor"), expect!["the probe refused the plugin: its own descriptor differs from its bundle's at byte 340; pack the bundle anew from this library"]).await;
     check(forged_version(), expect!["the probe refused the plugin: its bundle says `broken 0.2.0` and its code says `broken 0.1.0`; pack the bundle anew from this library"]).await;
     // What shows when it is started and stopped.
     check(packed("start-fails"), expect!["the probe refused the plugin: it did not start: it has no license; put one into the settings"]).await;
@@ -149,7 +149,7 @@ async fn what_fails_past_the_probe_in_the_daemon_is_taken_down_again() {
             expect!["the plugin did not start: it has no license; put one into the settings"],
         ),
         (
-            forged_for_the_probe("unstable-descriptor"),
+            packed("unstable-descriptor"),
             &wanted,
             expect![
                 "the plugin did not start: the plugin's own descriptor differs from its bundle's at byte 339; pack the bundle anew from this library"
@@ -159,7 +159,7 @@ async fn what_fails_past_the_probe_in_the_daemon_is_taken_down_again() {
             packed("unhealthy"),
             &wanted,
             expect![
-                "after the switch its health route did not answer well: GET /v1/types/broken/-/health: status 503; the switch was undone"
+                "after the switch its health route did not answer well: GET /v1/types/broken/-/health: status 503 (its database does not answer); the switch was undone"
             ],
         ),
         (
@@ -194,7 +194,7 @@ async fn what_fails_past_the_probe_in_a_worker_is_taken_down_again() {
             expect!["the plugin did not say that it is ready within 1500 ms"],
         ),
         (
-            forged_for_the_probe("unstable-descriptor"),
+            packed("unstable-descriptor"),
             &wanted,
             expect![
                 "the plugin did not start: the plugin's own descriptor differs from its bundle's at byte 339; pack the bundle anew from this library"
@@ -204,7 +204,7 @@ async fn what_fails_past_the_probe_in_a_worker_is_taken_down_again() {
             packed("unhealthy"),
             &wanted,
             expect![
-                "after the switch its health route did not answer well: GET /v1/types/broken/-/health: status 503; the switch was undone"
+                "after the switch its health route did not answer well: GET /v1/types/broken/-/health: status 503 (its database does not answer); the switch was undone"
             ],
         ),
         (
