@@ -28,7 +28,7 @@ pub struct RawParcel {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, StableAbi)]
 pub struct RawInbound {
-    /// One of [`crate::message::inbound`].
+    /// Which [`crate::message::Inbound`] it is, by number.
     pub kind: u32,
     /// The request, call or stream it is about.
     pub id: u64,
@@ -42,7 +42,7 @@ pub struct RawInbound {
 #[repr(C)]
 #[derive(Debug, Clone, Copy, StableAbi)]
 pub struct RawOutbound<'a> {
-    /// One of [`crate::message::outbound`].
+    /// Which [`crate::message::Outbound`] it is, by number.
     pub kind: u32,
     /// The request or stream it is about, or 0.
     pub id: u64,

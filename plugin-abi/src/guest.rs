@@ -16,7 +16,8 @@ use abi_stable::std_types::{RSlice, RSliceMut};
 use crate::api::{DescriptorSink, GenerationInfo, HostApi, RawInbound, RawParcel};
 use crate::descriptor::StartDocument;
 use crate::error::AbiError;
-use crate::message::{CallId, CancelReason, Origin, Outbound, RequestId, StreamId, inbound};
+use crate::message::inbound::kind;
+use crate::message::{CallId, CancelReason, Origin, Outbound, RequestId, StreamId};
 use crate::root::Mode;
 use crate::wire::WireError;
 
@@ -145,19 +146,17 @@ impl HostApi {
         let RawInbound { kind, id, detail, parcel } = *raw;
         let parcel = Parcel { raw: parcel, host: *self };
         Ok(Some(match kind {
-            inbound::REQUEST => Message::Request { request: id, parcel },
-            inbound::COMPLETED if detail == 0 => {
-                Message::Completed { call: id, outcome: Ok(parcel) }
-            }
-            inbound::COMPLETED => {
+            kind::REQUEST => Message::Request { request: id, parcel },
+            kind::COMPLETED if detail == 0 => Message::Completed { call: id, outcome: Ok(parcel) },
+            kind::COMPLETED => {
                 Message::Completed { call: id, outcome: Err(AbiError::decode(&parcel)?) }
             }
-            inbound::CANCEL => {
+            kind::CANCEL => {
                 Message::Cancel { request: id, reason: CancelReason::from_number(detail) }
             }
-            inbound::WAKE => Message::Wake { resource: parcel },
-            inbound::ACCEPTED => Message::Accepted { stream: id, origin: Origin::decode(&parcel)? },
-            inbound::STOP => Message::Stop { deadline: Duration::from_millis(detail) },
+            kind::WAKE => Message::Wake { resource: parcel },
+            kind::ACCEPTED => Message::Accepted { stream: id, origin: Origin::decode(&parcel)? },
+            kind::STOP => Message::Stop { deadline: Duration::from_millis(detail) },
             _of_a_later_revision => return Ok(None),
         }))
     }
