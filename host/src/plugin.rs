@@ -25,8 +25,10 @@ use crate::shutdown::Tasks;
 pub(crate) mod elf;
 pub(crate) mod probe;
 
+pub(crate) mod admission;
 pub(crate) mod conversation;
 pub(crate) mod generation;
+pub(crate) mod identity;
 pub(crate) mod lane;
 pub(crate) mod lease;
 pub(crate) mod start;
@@ -34,6 +36,7 @@ pub(crate) mod table;
 
 mod in_process;
 mod link;
+mod run;
 pub(crate) mod worker;
 
 mod image;
@@ -46,7 +49,8 @@ mod threads;
 mod tls_keys;
 mod unload;
 
-use generation::{Generation, Phase};
+use generation::Generation;
+use identity::Phase;
 use image::Images;
 use journal::Journal;
 pub(crate) use probe::ProbedPlugin;

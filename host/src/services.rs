@@ -10,7 +10,7 @@ use plugin_abi::message::RequestId;
 use plugin_abi::record::{Level, LogRecord, MetricRecord};
 use plugin_abi::wire::WireError;
 
-use crate::plugin::generation::Identity;
+use crate::plugin::identity::Identity;
 
 pub(crate) mod measurements;
 

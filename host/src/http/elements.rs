@@ -19,7 +19,7 @@ use super::body::RequestBody;
 use super::problem::{Code, FieldError, Problem};
 use super::{Body, State, respond};
 use crate::nearest::nearest;
-use crate::plugin::generation::GenerationId;
+use crate::plugin::identity::GenerationId;
 use crate::plugin::lane::Isolation;
 use crate::rollout::report::{Serving, StageTime, Status};
 use crate::rollout::{Accepted, Failure, Report, Wanted};

@@ -16,7 +16,7 @@ use super::readiness::Reason;
 use crate::identity::Unauthenticated;
 use crate::metrics::{self, HttpMetrics};
 use crate::plugin::conversation::{self as plugin, Fault};
-use crate::plugin::generation::Identity;
+use crate::plugin::identity::Identity;
 use crate::rollout::FailureKind;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");

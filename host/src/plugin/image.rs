@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::generation::GenerationId;
+use super::identity::GenerationId;
 use super::mappings::{self, FileId};
 
 /// Which files are mapped.

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use packer::bundle::Digest;
 
-use super::generation::Identity;
+use super::identity::Identity;
 
 /// See the module.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ mod tests {
     use semver::Version;
 
     use super::*;
-    use crate::plugin::generation::GenerationId;
+    use crate::plugin::identity::GenerationId;
     use crate::plugin::lane::Isolation;
 
     fn identity(content: &[u8]) -> Identity {

@@ -8,8 +8,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::generation::{Identity, Phase};
-use super::in_process::{Code, PluginRun, Running};
+use super::identity::{Identity, Phase};
+use super::run::{Code, PluginRun, Running};
 use super::threads;
 use super::unload::{self, Kept, KeptReason, Unloading};
 

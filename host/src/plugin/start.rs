@@ -14,11 +14,13 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::conversation::{Conversation, StartOutcome};
-use super::generation::{Generation, GenerationId, Identity, Place};
-use super::in_process::{self, InProcess, Load, Port, Returned, Running};
+use super::generation::{Generation, Place};
+use super::identity::{GenerationId, Identity};
+use super::in_process::{InProcess, Port};
 use super::journal::Loading;
 use super::lane::{Isolation, Lane};
 use super::link::Link;
+use super::run::{self, Load, Returned, Running};
 use super::worker::{self, StartFrame};
 use super::{Plugins, ProbedPlugin, tls_keys};
 use crate::services::Services;
@@ -178,8 +180,7 @@ fn in_this_process(
     };
     let library = image.path().to_owned();
     let note = plugins.journal.note_loading(identity).map_err(system)?;
-    let thread =
-        in_process::spawn(thread_name(identity), library, load, port, lost).map_err(system)?;
+    let thread = run::spawn(thread_name(identity), library, load, port, lost).map_err(system)?;
     let running = Running { thread, image };
     let place = InProcess::new(identity.clone(), running, Arc::clone(&plugins.retained));
     Ok(Called { place: Place::InProcess(place), conversation, started, note: Some(note) })

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::image::Image;
-use super::in_process::Code;
 use super::library::{Closed, Mapped};
+use super::run::Code;
 use super::threads::{self, Mark, PluginThread};
 
 /// How long the kernel may take to forget a thread that was joined.

@@ -24,7 +24,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::conversation::Conversation;
-use super::generation::Phase;
+use super::identity::Phase;
 use super::link::{self, Frame, Link};
 use crate::services::Services;
 use crate::shutdown::Tasks;

@@ -8,7 +8,7 @@ use packer::bundle::ElementName;
 use semver::Version;
 
 use super::{Failure, Wanted};
-use crate::plugin::generation::GenerationId;
+use crate::plugin::identity::GenerationId;
 
 /// How an element stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

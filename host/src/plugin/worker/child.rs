@@ -17,8 +17,8 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::{START, StartFrame};
-use crate::plugin::in_process::{self, Load, PluginRun};
 use crate::plugin::link::{self, Frame, Link};
+use crate::plugin::run::{self, Load, PluginRun};
 
 /// The longest whole answer that fits a frame of the link; longer ones are for streams.
 const BODY_BYTES_MAX: usize = link::FRAME_BYTES_MAX / 2;
@@ -136,5 +136,5 @@ fn run(start: StartFrame, port: Arc<Port>) -> std::io::Result<PluginRun> {
         descriptor: Arc::from(descriptor.into_bytes()),
         document: document.into_bytes(),
     };
-    in_process::spawn(thread, library, load, port, |_returned| {})
+    run::spawn(thread, library, load, port, |_returned| {})
 }
