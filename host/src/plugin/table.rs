@@ -365,3 +365,65 @@ impl Tables {
         self.current.store(Arc::new(table));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use plugin_abi::descriptor::Build;
+
+    use super::*;
+
+    fn methods(declared: &[Option<&str>]) -> Methods {
+        let owned = declared.iter().map(|method| method.map(str::to_owned));
+        Methods { routes: owned.zip(0..).collect() }
+    }
+
+    #[test]
+    fn a_method_finds_its_own_route_before_any_other() {
+        let own = methods(&[Some("GET"), Some("POST"), None]);
+        for (method, route) in [("GET", 0), ("POST", 1), ("HEAD", 0), ("DELETE", 2)] {
+            assert_eq!(own.route(method), Some(route), "{method}");
+        }
+        let few = methods(&[Some("POST"), Some("GET")]);
+        assert_eq!((few.route("HEAD"), few.route("PUT")), (Some(1), None));
+        assert_eq!(few.allow(), ["GET", "HEAD", "POST"]);
+        assert_eq!(methods(&[Some("PUT")]).route("HEAD"), None);
+    }
+
+    #[test]
+    fn a_prefix_covers_whole_segments_only() {
+        for (path, rest) in [
+            ("/git", Some("/")),
+            ("/git/", Some("/")),
+            ("/git/a/b", Some("/a/b")),
+            ("/github", None),
+            ("/", None),
+        ] {
+            assert_eq!(below(path, "/git"), rest, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_route_declared_twice_is_refused_by_its_path() {
+        let route = |method: &str| Route {
+            base: RouteBase::Type("demo".to_owned()),
+            method: Some(method.to_owned()),
+            path: "/notes/{id}".to_owned(),
+            body_bytes_max: None,
+            deadline_ms: None,
+        };
+        let descriptor = |routes| Descriptor {
+            schema_version: 1,
+            element: "demo".to_owned(),
+            version: "0.1.0".to_owned(),
+            build: Build::own(),
+            types: Vec::new(),
+            routes,
+            mounts: Vec::new(),
+            listeners: Vec::new(),
+            settings_schema: serde_json::Value::Null,
+        };
+        check_routes(&descriptor(vec![route("GET"), route("PUT")])).unwrap();
+        let clash = check_routes(&descriptor(vec![route("GET"), route("GET")])).unwrap_err();
+        assert_eq!(clash.to_string(), "route `/notes/{id}`: it is declared twice");
+    }
+}
