@@ -23,6 +23,7 @@ use crate::metrics::generations::{Load, Reading};
 use crate::services::Services;
 
 mod answer;
+mod number;
 mod requests;
 mod streams;
 

@@ -138,51 +138,51 @@ async fn refused_past_the_probe(scene: &Scene, cases: Vec<(Offer, &Wanted, Expec
     }
 }
 
-#[tokio::test]
-async fn what_fails_past_the_probe_in_the_daemon_is_taken_down_again() {
-    let scene = Scene::set(Lane::InProcess).await;
-    let (wanted, spared) = (scene.wanted(BROKEN), scene.wanted_past_the_probe());
-    let cases = vec![
+/// What fails in the same words on both lanes.
+fn on_any_lane<'w>(wanted: &'w Wanted, spared: &'w Wanted) -> Vec<(Offer, &'w Wanted, Expect)> {
+    vec![
         (
             packed("start-fails"),
-            &spared,
+            spared,
             expect!["the plugin did not start: it has no license; put one into the settings"],
         ),
         (
             packed("unstable-descriptor"),
-            &wanted,
+            wanted,
             expect![
                 "the plugin did not start: the plugin's own descriptor differs from its bundle's at byte 339; pack the bundle anew from this library"
             ],
         ),
         (
             packed("unhealthy"),
-            &wanted,
+            wanted,
             expect![
                 "after the switch its health route did not answer well: GET /v1/types/broken/-/health: status 503 (its database does not answer); the switch was undone"
             ],
         ),
         (
             packed("start-panics"),
-            &spared,
+            spared,
             expect![
                 "the plugin did not start: it panicked outside a request: it has no license (start-panics/src/lib.rs:17:9)"
             ],
         ),
-    ];
-    refused_past_the_probe(&scene, cases).await;
+    ]
+}
+
+#[tokio::test]
+async fn what_fails_past_the_probe_in_the_daemon_is_taken_down_again() {
+    let scene = Scene::set(Lane::InProcess).await;
+    let (wanted, spared) = (scene.wanted(BROKEN), scene.wanted_past_the_probe());
+    refused_past_the_probe(&scene, on_any_lane(&wanted, &spared)).await;
 }
 
 #[tokio::test]
 async fn what_fails_past_the_probe_in_a_worker_is_taken_down_again() {
     let scene = Scene::set(Lane::Worker).await;
     let (wanted, spared) = (scene.wanted(BROKEN), scene.wanted_past_the_probe());
-    let cases = vec![
-        (
-            packed("start-fails"),
-            &spared,
-            expect!["the plugin did not start: it has no license; put one into the settings"],
-        ),
+    let mut cases = on_any_lane(&wanted, &spared);
+    cases.extend([
         (
             packed("start-aborts"),
             &spared,
@@ -193,28 +193,7 @@ async fn what_fails_past_the_probe_in_a_worker_is_taken_down_again() {
             &spared,
             expect!["the plugin did not say that it is ready within 1500 ms"],
         ),
-        (
-            packed("unstable-descriptor"),
-            &wanted,
-            expect![
-                "the plugin did not start: the plugin's own descriptor differs from its bundle's at byte 339; pack the bundle anew from this library"
-            ],
-        ),
-        (
-            packed("unhealthy"),
-            &wanted,
-            expect![
-                "after the switch its health route did not answer well: GET /v1/types/broken/-/health: status 503 (its database does not answer); the switch was undone"
-            ],
-        ),
-        (
-            packed("start-panics"),
-            &spared,
-            expect![
-                "the plugin did not start: it panicked outside a request: it has no license (start-panics/src/lib.rs:17:9)"
-            ],
-        ),
-    ];
+    ]);
     refused_past_the_probe(&scene, cases).await;
 }
 

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Conversation;
 use super::answer::{Answer, BrokenOff, Chunk, Fault};
+use super::number::{number, place_of};
 use crate::metrics::generations::Load;
 
 /// How many chunks may wait between plugin and client. The contract allows one at a time; its end and a
@@ -114,9 +115,9 @@ impl Requests {
             return Err(Refused::Busy { n_max: self.n_max });
         }
         table.n_begun = table.n_begun.wrapping_add(1);
-        let n_begun = u64::from(table.n_begun);
+        let n_begun = table.n_begun;
         let place = table.places.vacant_entry();
-        let request = n_begun << 32 | (place.key() as u64 + 1);
+        let request = number(n_begun, place.key());
         place.insert(InFlight { request, deadline, stage: Stage::Waiting(sender), body });
         Ok((request, answer))
     }
@@ -281,11 +282,6 @@ impl Requests {
         // Nothing that runs under the lock can panic half-way through a change of the table.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The place in a request's number; a number that no host made has none.
-fn place_of(request: RequestId) -> usize {
-    usize::try_from(request & 0xffff_ffff).unwrap_or(0).wrapping_sub(1)
 }
 
 impl Table {

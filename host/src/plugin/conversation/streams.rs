@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::Conversation;
+use super::number::{number, place_of};
 
 /// The most bytes that one read brings.
 const READ_BYTES_MAX: u64 = 64 * 1024;
@@ -74,9 +75,9 @@ impl Streams {
         let cut_off = CancellationToken::new();
         let mut table = self.lock();
         table.n_opened = table.n_opened.wrapping_add(1);
-        let n_opened = u64::from(table.n_opened);
+        let n_opened = table.n_opened;
         let place = table.places.vacant_entry();
-        let stream = n_opened << 32 | (place.key() as u64 + 1);
+        let stream = number(n_opened, place.key());
         place.insert(Place { stream, reads, writes: Some(writes), cut_off: cut_off.clone() });
         Opened { stream, reads: reads_receiver, writes: writes_receiver, cut_off }
     }
@@ -150,17 +151,12 @@ impl Streams {
 
 impl Table {
     fn find(&self, stream: StreamId) -> Option<&Place> {
-        self.places.get(key_of(stream)).filter(|place| place.stream == stream)
+        self.places.get(place_of(stream)).filter(|place| place.stream == stream)
     }
 
     fn find_mut(&mut self, stream: StreamId) -> Option<&mut Place> {
-        self.places.get_mut(key_of(stream)).filter(|place| place.stream == stream)
+        self.places.get_mut(place_of(stream)).filter(|place| place.stream == stream)
     }
-}
-
-/// The place in a stream's number; a number that no host made has none.
-fn key_of(stream: StreamId) -> usize {
-    usize::try_from(stream & 0xffff_ffff).unwrap_or(0).wrapping_sub(1)
 }
 
 /// What the plugin asks of one stream. However its task ends, the place is given back and what still waits
@@ -176,7 +172,7 @@ impl Drop for Calls<'_> {
     fn drop(&mut self) {
         let mut table = self.conversation.streams.lock();
         if table.find(self.stream).is_some() {
-            table.places.remove(key_of(self.stream));
+            table.places.remove(place_of(self.stream));
         }
         drop(table);
         while let Ok(Read { call, .. }) = self.reads.try_recv() {
