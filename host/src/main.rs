@@ -34,6 +34,7 @@ mod plugin;
 mod rollout;
 mod services;
 mod shutdown;
+mod store;
 
 fn main() -> ExitCode {
     let started = Instant::now();

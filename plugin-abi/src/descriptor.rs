@@ -31,6 +31,9 @@ pub struct Descriptor {
     /// Ports that the plugin asks the host to listen on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub listeners: Vec<Listener>,
+    /// How the schema of the plugin's tables comes to be; their order is in `depends_on`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub migrations: Vec<Migration>,
     /// The JSON Schema of the element's settings.
     pub settings_schema: serde_json::Value,
 }
@@ -124,6 +127,49 @@ pub struct Mount {
 pub struct Listener {
     /// Its name, by which the operator grants it and connections are told apart.
     pub name: String,
+}
+
+/// One step of a plugin's schema. It is data: the host plans, shows and runs it without running the plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Migration {
+    /// A UUID, fixed for ever.
+    pub id: String,
+    /// A few words, for people.
+    pub name: String,
+    /// The ids of the steps that come before it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<String>,
+    /// When it is run.
+    pub phase: Phase,
+    /// What it does.
+    pub up: Statements,
+    /// What undoes it; an expand step has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub down: Option<Statements>,
+    /// The hook that fills in what the step added, called until it says that it is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backfill: Option<String>,
+}
+
+/// When a migration is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Before the switch, while the old code still serves: it must suit both.
+    Expand,
+    /// When there is no way back to the old code: at `finalize`, or before the next version's rollout.
+    Contract,
+}
+
+/// SQL for each database, one statement each.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Statements {
+    /// For SQLite.
+    pub sqlite: Vec<String>,
+    /// For PostgreSQL.
+    pub postgres: Vec<String>,
 }
 
 /// What a generation is started with.

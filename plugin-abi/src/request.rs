@@ -11,6 +11,10 @@ use crate::wire::{Reader, WireError, Writer};
 /// The largest body that travels inside the request's parcel. Larger ones are pulled.
 pub const WHOLE_BODY_BYTES_MAX: u64 = 1024 * 1024;
 
+/// The route of a request that is a hook: the host calls the plugin by a name, which is the path. The body
+/// and the answer are JSON documents. No client can make one.
+pub const HOOK_ROUTE: u32 = u32::MAX;
+
 /// How the body of a request reaches the plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyKind {

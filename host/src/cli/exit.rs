@@ -49,12 +49,13 @@ pub(crate) fn code(ended: Result<Exit, Failure>) -> ExitCode {
 }
 
 fn say(error: &(dyn Error + 'static)) {
+    let chain = log::chain(error);
     if tracing::dispatcher::has_been_set() {
-        tracing::error!("{}", log::chain(error));
+        tracing::error!("{chain}");
         return;
     }
     // Nobody is left to tell when even stderr is gone; the exit code still speaks.
-    writeln!(std::io::stderr(), "metapaas: {}", log::chain(error)).unwrap_or_default();
+    writeln!(std::io::stderr(), "metapaas: {chain}").unwrap_or_default();
 }
 
 impl From<config::Error> for Failure {

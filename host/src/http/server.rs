@@ -175,11 +175,8 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 
 async fn back_off<A>(error: &io::Error, shared: &Shared<A>) {
     shared.metrics.refused(Refused::AcceptFailed);
-    tracing::warn!(
-        back_off_ms = ACCEPT_BACK_OFF.as_millis(),
-        "cannot accept: {}",
-        log::chain(error)
-    );
+    let cause = log::chain(error).to_string();
+    tracing::warn!(back_off_ms = ACCEPT_BACK_OFF.as_millis(), "cannot accept: {cause}");
     tokio::select! {
         () = shared.tasks.cancelled() => {}
         () = sleep(ACCEPT_BACK_OFF) => {}

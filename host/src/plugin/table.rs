@@ -420,6 +420,7 @@ mod tests {
             routes,
             mounts: Vec::new(),
             listeners: Vec::new(),
+            migrations: Vec::new(),
             settings_schema: serde_json::Value::Null,
         };
         check_routes(&descriptor(vec![route("GET"), route("PUT")])).unwrap();

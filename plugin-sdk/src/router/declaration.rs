@@ -120,6 +120,7 @@ impl<P: Plugin> Declaration<P> {
             routes: Vec::new(),
             mounts: Vec::new(),
             listeners: Vec::new(),
+            migrations: Vec::new(),
             settings_schema: schema.to_value(),
         }
     }

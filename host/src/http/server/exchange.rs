@@ -52,7 +52,8 @@ pub(super) async fn serve<A: Answer>(connection: Connection, shared: Arc<Shared<
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(target: ACCESS, "connection ended: {}", log::chain(&error));
+        let cause = log::chain(&error);
+        tracing::debug!(target: ACCESS, "connection ended: {cause}");
     }
 }
 

@@ -1,0 +1,48 @@
+//! `metapaas_operations`: anything that takes time. Written by `operation`.
+
+use sea_orm::entity::prelude::*;
+
+/// A row.
+#[derive(Debug, Clone, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "metapaas_operations")]
+pub(crate) struct Model {
+    /// A UUIDv7.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub(crate) id: String,
+    /// `element.install`, `element.upgrade`, …
+    pub(crate) kind: String,
+    /// `element`.
+    pub(crate) target_type: String,
+    /// The name of what it is about.
+    pub(crate) target_name: String,
+    /// `PENDING`, `RUNNING`, `SUCCEEDED`, …
+    pub(crate) state: String,
+    /// How far it is.
+    pub(crate) percent: i64,
+    /// What it does now, or came to, in a sentence.
+    pub(crate) description: String,
+    /// From what to what.
+    pub(crate) details: Json,
+    /// Its steps with their times.
+    pub(crate) steps: Json,
+    /// Why it failed.
+    pub(crate) error: Option<Json>,
+    /// What it came to.
+    pub(crate) result: Option<Json>,
+    /// Who asked.
+    pub(crate) requested_by: String,
+    /// By which request.
+    pub(crate) request_id: Option<String>,
+    /// When it was asked for.
+    pub(crate) created_at: TimeDateTimeWithTimeZone,
+    /// When it began.
+    pub(crate) started_at: Option<TimeDateTimeWithTimeZone>,
+    /// When it ended.
+    pub(crate) finished_at: Option<TimeDateTimeWithTimeZone>,
+}
+
+/// It stands alone.
+#[derive(Debug, Clone, Copy, EnumIter, DeriveRelation)]
+pub(crate) enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
