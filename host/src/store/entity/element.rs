@@ -9,22 +9,18 @@ pub(crate) struct Model {
     /// Its name.
     #[sea_orm(primary_key, auto_increment = false)]
     pub(crate) name: String,
-    /// The wanted version.
+    /// The wanted version, for people who look into the table.
     pub(crate) version: String,
-    /// Which lane.
-    pub(crate) isolation: String,
-    /// The wanted settings, secrets by reference.
-    pub(crate) settings: Json,
-    /// The granted mounts.
-    pub(crate) mounts: Json,
-    /// The granted listeners with their addresses.
-    pub(crate) listeners: Json,
-    /// Who says what is wanted: `api`, or the file in the directory of wanted elements.
+    /// All that is wanted, secrets by reference.
+    pub(crate) wanted: Json,
+    /// What served last without a fault.
+    pub(crate) stable: Option<Json>,
+    /// What served before that, which a rollback returns to.
+    pub(crate) previous: Option<Json>,
+    /// Who says what is wanted: `api`, `bundles`, or `manifest:` and a file in the directory of elements.
     pub(crate) managed_by: String,
-    /// The last version that served without a fault.
-    pub(crate) stable_version: Option<String>,
-    /// The version that served before, which a rollback returns to.
-    pub(crate) previous_version: Option<String>,
+    /// Set while it is being uninstalled: what becomes of its data.
+    pub(crate) removal: Option<String>,
     /// Grows with every change of what is wanted.
     pub(crate) revision: i64,
     /// When it was first wanted.
