@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::database::Backend;
+
 /// The schema version that this crate writes.
 pub const SCHEMA_VERSION: u32 = 1;
 
@@ -183,6 +185,9 @@ pub struct StartDocument {
     pub version: String,
     /// The element's settings; the plugin checks them against its own type.
     pub settings: serde_json::Value,
+    /// Which database stands behind [`crate::database`]; the host's own, so a plugin cannot choose it.
+    #[serde(default)]
+    pub database: Backend,
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@
 //! | [`message`] | what is said in either direction, as closed enums | both |
 //! | [`request`], [`response`], [`wire`] | how heads and parcels are laid out in bytes | both |
 //! | [`record`] | what a plugin tells about itself: log lines, measurements | both |
-//! | [`value`] | tagged database values and rows | both |
+//! | [`value`], [`database`] | tagged values and rows, and the service that they are asked of | both |
 //! | [`descriptor`] | the JSON document that lists all a plugin declares | both |
 //! | [`guest`] | the plugin's safe face of the seam | `plugin-sdk` |
 //! | [`host`], [`mailbox`] | the host's safe face of the seam (feature `host`) | the daemon, `plugin_sdk::testing` |
@@ -23,6 +23,7 @@
 //! Not here: HTTP types, async, or any policy. `ABI.md` beside this crate is the prose of the contract.
 
 pub mod api;
+pub mod database;
 pub mod descriptor;
 pub mod error;
 pub mod guest;

@@ -76,6 +76,12 @@ impl Writer {
         self.bytes.extend_from_slice(value);
     }
 
+    /// How many bytes were written so far.
+    #[must_use]
+    pub fn n_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// What was written.
     #[must_use]
     pub fn finish(self) -> Vec<u8> {

@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use plugin_abi::api::HostApi;
+use plugin_abi::database::Backend;
 use plugin_abi::message::{CallId, Outbound};
 use plugin_abi::root::Mode;
 use tokio::runtime::Handle;
@@ -20,6 +21,8 @@ pub(crate) struct Generation {
     pub(crate) element: String,
     pub(crate) version: String,
     pub(crate) number: u64,
+    /// Which database stands behind the database service.
+    pub(crate) database: Backend,
     pub(crate) mode: Mode,
     pub(crate) host: HostApi,
     pub(crate) calls: Calls,

@@ -77,7 +77,7 @@ fn start_and_serve<P: Plugin>(host: HostApi, info: GenerationInfo<'_>) -> Result
     let document = info.document().map_err(|error| {
         not_started(format!("the start document is not of this SDK's kind: {error}"))
     })?;
-    let StartDocument { schema_version: _, element, version, settings } = document;
+    let StartDocument { schema_version: _, element, version, settings, database } = document;
     let settings = read_settings::<P>(settings).map_err(not_started)?;
     let runtime =
         runtime(host).map_err(|error| not_started(format!("no runtime can be made: {error}")))?;
@@ -85,6 +85,7 @@ fn start_and_serve<P: Plugin>(host: HostApi, info: GenerationInfo<'_>) -> Result
         element,
         version,
         number: info.generation(),
+        database,
         mode: info.mode(),
         host,
         calls: Calls::default(),

@@ -39,6 +39,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use plugin_abi::api::HostApi;
+use plugin_abi::database::Backend;
 use plugin_abi::descriptor::{Descriptor, SCHEMA_VERSION, StartDocument};
 use plugin_abi::host::{collect_descriptor, export_forever, generation_info};
 use plugin_abi::message::Inbound;
@@ -132,6 +133,7 @@ impl Host {
             element: descriptor.element.clone(),
             version: descriptor.version.clone(),
             settings,
+            database: Backend::Sqlite,
         };
         let (said_exit, exit) = oneshot::channel();
         let thread = std::thread::Builder::new()

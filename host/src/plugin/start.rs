@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use packer::bundle::Digest;
+use plugin_abi::database::Backend;
 use plugin_abi::descriptor::{SCHEMA_VERSION, StartDocument};
 use plugin_abi::mailbox::Mailbox;
 use plugin_abi::root::Mode;
@@ -99,6 +100,7 @@ pub(crate) async fn start(
         element: identity.element.to_string(),
         version: identity.version.to_string(),
         settings: settings.clone(),
+        database: Backend::default(),
     };
     let document = serde_json::to_vec(&document).expect("a start document is plain data");
     let Called { place, conversation, started, note } = match isolation {

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use packer::bundle::Digest;
+use plugin_abi::database::Backend;
 use plugin_abi::descriptor::{Descriptor, SCHEMA_VERSION, StartDocument};
 use plugin_abi::mailbox::Mailbox;
 use plugin_abi::root::{AbiExit, Mode};
@@ -198,6 +199,8 @@ fn start_document(descriptor: &Descriptor, settings: &Value) -> Vec<u8> {
         element: descriptor.element.clone(),
         version: descriptor.version.clone(),
         settings: settings.clone(),
+        // No service stands behind a probe.
+        database: Backend::default(),
     };
     serde_json::to_vec(&document).expect("a start document is plain data")
 }
