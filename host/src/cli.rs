@@ -5,6 +5,8 @@
 
 use clap::{Parser, Subcommand};
 
+#[allow(dead_code, reason = "the context is there before the client that uses it")]
+pub(crate) mod context;
 pub(crate) mod exit;
 pub(crate) mod plugin;
 pub(crate) mod probe;
@@ -26,6 +28,9 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the daemon until it is told to stop.
     Serve(serve::Flags),
+    /// Which daemon the client speaks to.
+    #[command(subcommand)]
+    Context(context::command::Command),
     /// What authors of plugins do.
     #[command(subcommand)]
     Plugin(plugin::Command),

@@ -40,6 +40,7 @@ fn main() -> ExitCode {
     let started = Instant::now();
     let ended = match Cli::parse().command {
         Command::Serve(flags) => run_daemon(&flags, started),
+        Command::Context(command) => cli::context::command::run(&command),
         Command::Plugin(command) => cli::plugin::run(command),
         Command::Probe(flags) => cli::probe::run(&flags),
         Command::Worker => cli::worker::run(),
