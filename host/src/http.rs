@@ -7,6 +7,7 @@
 //! | [`system`] | the host's own pages |
 //! | [`dispatch`], [`body`], [`upgrade`] | from a request to a plugin, and back |
 //! | [`problem`], [`respond`] | how failures look, and which failure becomes which problem |
+//! | [`query`], [`wait`] | what a query says; how long a client waits |
 //! | [`request_id`], [`readiness`] | what every answer carries; what `/readyz` says |
 //!
 //! Guarantees: every answer carries a request id, every refusal is a problem, every limit is a setting. `http`
@@ -19,6 +20,8 @@ pub(crate) mod config;
 pub(crate) mod dispatch;
 mod elements;
 pub(crate) mod problem;
+#[allow(dead_code, reason = "lists come with the operations")]
+pub(crate) mod query;
 pub(crate) mod readiness;
 pub(crate) mod request_id;
 pub(crate) mod respond;
@@ -26,6 +29,7 @@ pub(crate) mod route;
 pub(crate) mod server;
 pub(crate) mod system;
 mod upgrade;
+pub(crate) mod wait;
 
 pub(crate) use body::Body;
 pub(crate) use config::Config;

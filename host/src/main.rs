@@ -25,6 +25,12 @@ use crate::shutdown::{Outcome, Signals, Tasks};
 mod cli;
 mod config;
 mod data;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the points are there before the code that reaches them"
+)]
+mod fault;
 mod http;
 mod identity;
 mod log;
@@ -35,6 +41,8 @@ mod rollout;
 mod services;
 mod shutdown;
 mod store;
+#[allow(dead_code, reason = "the moments are there before the code that shows them")]
+mod timestamp;
 
 fn main() -> ExitCode {
     let started = Instant::now();

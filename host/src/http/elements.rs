@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use super::body::RequestBody;
 use super::problem::{Code, FieldError, Problem};
-use super::{Body, State, respond};
+use super::{Body, State, respond, wait};
 use crate::nearest::nearest;
 use crate::plugin::identity::GenerationId;
 use crate::plugin::lane::Isolation;
@@ -29,9 +29,6 @@ const DOCUMENT_BYTES_MAX: u64 = 256 * 1024;
 
 /// How long such a document may take to arrive.
 const DOCUMENT_LIMIT: Duration = Duration::from_secs(10);
-
-/// The longest wait that a client may ask for.
-const WAIT_SECONDS_MAX: u64 = 120;
 
 /// What of `/v1/elements` a path names.
 #[derive(Debug, Clone, Copy)]
@@ -120,7 +117,7 @@ async fn put(
     name: &ElementName,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Problem> {
-    let wait = wait_of(&request);
+    let wait = wait::asked(&request)?;
     let wanted = wanted_of(state, request.into_body()).await?;
     let version = wanted.version.clone();
     let accepted = state.elements.want(name, wanted).await;
@@ -176,10 +173,11 @@ async fn delete(
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, Problem> {
     find(state, name)?;
+    let wait = wait::asked(request)?;
     let accepted = state.elements.remove(name).await;
     let accepted = accepted.map_err(|error| respond::internal(&error))?;
     let accepted = accepted.ok_or_else(|| not_found(name))?;
-    match settle(accepted, wait_of(request)).await {
+    match settle(accepted, wait).await {
         Some(_gone) => Ok(empty(StatusCode::NO_CONTENT)),
         None => match state.elements.report(name) {
             None => Ok(empty(StatusCode::NO_CONTENT)),
@@ -191,17 +189,6 @@ async fn delete(
 /// What came of a change, if it came to its end within the wait.
 async fn settle(accepted: Accepted, wait: Option<Duration>) -> Option<Report> {
     timeout(wait?, accepted.settled()).await.ok()
-}
-
-/// `Prefer: wait=30`, or `?wait=30s`.
-fn wait_of(request: &Request<Incoming>) -> Option<Duration> {
-    let preferred =
-        request.headers().get_all("prefer").iter().filter_map(|value| value.to_str().ok());
-    let preferred = preferred.flat_map(|value| value.split([',', ';'])).map(str::trim);
-    let query = request.uri().query().unwrap_or_default().split('&');
-    let asked = preferred.chain(query).find_map(|part| part.strip_prefix("wait="))?;
-    let seconds: u64 = asked.trim_end_matches('s').parse().ok()?;
-    Some(Duration::from_secs(seconds.min(WAIT_SECONDS_MAX)))
 }
 
 fn failed(failure: &Failure, report: &Report) -> Problem {

@@ -1,0 +1,87 @@
+//! A moment, as the store keeps it and the API shows it.
+//!
+//! Guarantees: UTC, whole milliseconds, written as RFC 3339 with three digits and `Z`, so that what was shown is
+//! what was kept, on both databases. Not here: durations, and clocks that never go back (`Instant`).
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use time::format_description::BorrowedFormatItem;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+use time::{OffsetDateTime, UtcOffset};
+
+const SHOWN: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+
+/// A moment in UTC, to the millisecond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub(crate) struct Timestamp(OffsetDateTime);
+
+impl Timestamp {
+    /// What the system's clock says.
+    pub(crate) fn now() -> Self {
+        Self::from(OffsetDateTime::now_utc())
+    }
+
+    /// It as the store's rows have it.
+    pub(crate) fn into_inner(self) -> OffsetDateTime {
+        self.0
+    }
+}
+
+impl From<OffsetDateTime> for Timestamp {
+    fn from(moment: OffsetDateTime) -> Self {
+        let moment = moment.to_offset(UtcOffset::UTC);
+        let whole = moment.replace_millisecond(moment.millisecond());
+        Self(whole.expect("a millisecond that a moment has is one that it may have"))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.format(SHOWN).map_err(|_no_such_component| fmt::Error)?)
+    }
+}
+
+impl From<Timestamp> for String {
+    fn from(timestamp: Timestamp) -> Self {
+        timestamp.to_string()
+    }
+}
+
+impl TryFrom<String> for Timestamp {
+    type Error = time::error::Parse;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        OffsetDateTime::parse(&text, &Rfc3339).map(Self::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn it_is_shown_in_utc_with_three_digits() {
+        let cases = [
+            (datetime!(2026-02-03 04:05:06 UTC), "2026-02-03T04:05:06.000Z"),
+            (datetime!(2026-02-03 04:05:06.120_999_999 UTC), "2026-02-03T04:05:06.120Z"),
+            (datetime!(2026-02-03 01:05:06.7 +03:00), "2026-02-02T22:05:06.700Z"),
+        ];
+        for (moment, shown) in cases {
+            assert_eq!(Timestamp::from(moment).to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_read() {
+        let now = Timestamp::now();
+        let text = serde_json::to_string(&now).unwrap();
+        assert_eq!(serde_json::from_str::<Timestamp>(&text).unwrap(), now);
+        assert!(serde_json::from_str::<Timestamp>("\"yesterday\"").is_err());
+    }
+}
