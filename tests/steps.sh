@@ -42,8 +42,8 @@ plugins() {
     local workspace manifest
     for workspace in examples tests/fixtures; do
         for manifest in "$workspace"/*/Cargo.toml; do
-            manifest=${manifest%/Cargo.toml}
-            echo "$workspace ${manifest##*/}"
+            # The first name in a manifest is the package's; its folder may have a shorter one.
+            echo "$workspace $(sed -n '/^name = /{s/^name = "\(.*\)"/\1/p;q}' "$manifest")"
         done
     done
 }

@@ -52,7 +52,7 @@ pub trait Plugin: Declared + Sized + Send + Sync + 'static {
 pub trait Declared {
     /// The element whose code this is.
     const ELEMENT: &'static str;
-    /// The element's version: that of the crate.
+    /// The element's version: that of the crate, unless the attribute says otherwise.
     const VERSION: &'static str;
     /// The slugs of the types it serves.
     const TYPES: &'static [&'static str];

@@ -6,17 +6,19 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
-use syn::{Error, ImplItem, ItemImpl, LitStr, Result, Token, bracketed, parse_quote};
+use syn::{Error, Expr, ImplItem, ItemImpl, LitStr, Result, Token, bracketed, parse_quote};
 
 /// The arguments of the attribute.
 pub(crate) struct Declaration {
     element: LitStr,
     types: Vec<LitStr>,
+    /// An expression; that of the crate when it is not given.
+    version: Option<Expr>,
 }
 
 impl Parse for Declaration {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
-        let (mut element, mut types) = (None, None);
+        let (mut element, mut types, mut version) = (None, None, None);
         while !input.is_empty() {
             let name: syn::Ident = input.parse()?;
             input.parse::<Token![=]>()?;
@@ -28,8 +30,10 @@ impl Parse for Declaration {
                     let slugs = Punctuated::<LitStr, Token![,]>::parse_terminated(&list)?;
                     types = Some(slugs.into_iter().collect());
                 }
+                "version" => version = Some(input.parse::<Expr>()?),
                 _unknown => {
-                    return Err(Error::new(name.span(), "expected `element` or `types`"));
+                    let expected = "expected `element`, `types` or `version`";
+                    return Err(Error::new(name.span(), expected));
                 }
             }
             if !input.is_empty() {
@@ -37,7 +41,7 @@ impl Parse for Declaration {
             }
         }
         let element = element.ok_or_else(|| input.error("`element = \"…\"` is missing"))?;
-        let declaration = Self { element, types: types.unwrap_or_default() };
+        let declaration = Self { element, types: types.unwrap_or_default(), version };
         declaration.check()?;
         Ok(declaration)
     }
@@ -45,7 +49,7 @@ impl Parse for Declaration {
 
 impl Declaration {
     fn check(&self) -> Result<()> {
-        let Self { element, types } = self;
+        let Self { element, types, version: _ } = self;
         if !is_name(&element.value(), 63, "-") {
             return Err(Error::new(element.span(), "an element's name is `[a-z][a-z0-9-]{0,62}`"));
         }
@@ -71,7 +75,11 @@ fn is_name(name: &str, n_bytes_max: usize, others: &str) -> bool {
 
 /// The implementation with its missing part, and the root module.
 pub(crate) fn expand(declaration: &Declaration, mut item: ItemImpl) -> Result<TokenStream> {
-    let Declaration { element, types } = declaration;
+    let Declaration { element, types, version } = declaration;
+    let version = match version {
+        Some(version) => quote!(#version),
+        None => quote!(::core::env!("CARGO_PKG_VERSION")),
+    };
     if item.trait_.is_none() {
         return Err(Error::new_spanned(&item.self_ty, "expected `impl Plugin for …`"));
     }
@@ -93,7 +101,7 @@ pub(crate) fn expand(declaration: &Declaration, mut item: ItemImpl) -> Result<To
 
         impl ::plugin_sdk::Declared for #plugin {
             const ELEMENT: &'static str = #element;
-            const VERSION: &'static str = ::core::env!("CARGO_PKG_VERSION");
+            const VERSION: &'static str = #version;
             const TYPES: &'static [&'static str] = &[#(#types),*];
         }
 

@@ -13,7 +13,8 @@ use syn::{ItemFn, ItemImpl, parse_macro_input};
 /// Makes `impl Plugin for …` the plugin of this library.
 ///
 /// `#[plugin(element = "hello", types = ["hello"])]`: the element whose code this is, and the slugs of the
-/// types it serves. The version is that of the crate. A library is one plugin.
+/// types it serves. The version is that of the crate, unless `version = …` gives a constant `&str`: then one
+/// crate can be built as several versions. A library is one plugin.
 #[proc_macro_attribute]
 pub fn plugin(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let declaration = parse_macro_input!(attribute as declare::Declaration);
