@@ -5,6 +5,7 @@
 
 use clap::{Parser, Subcommand};
 
+pub(crate) mod config;
 #[allow(dead_code, reason = "the context is there before the client that uses it")]
 pub(crate) mod context;
 pub(crate) mod exit;
@@ -31,6 +32,9 @@ pub(crate) enum Command {
     /// Which daemon the client speaks to.
     #[command(subcommand)]
     Context(context::command::Command),
+    /// What the daemon's settings are.
+    #[command(subcommand)]
+    Config(config::Command),
     /// What authors of plugins do.
     #[command(subcommand)]
     Plugin(plugin::Command),

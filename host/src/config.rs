@@ -2,20 +2,25 @@
 //!
 //! Flags win over the environment (`METAPAAS__SECTION__KEY`), that over `metapaas.toml`, that over the defaults.
 //! Guarantees: a key that nobody knows is an error with the nearest known one, so a typo never silently means
-//! "the default"; the settings that come out of [`Config::load`] passed every check. Each module defines its own
-//! settings; this one composes them. No other module reads the environment or the file.
+//! "the default"; the settings that come out of [`Config::load`] passed every check; [`Shown`] tells of each one
+//! where it came from. Each module defines its own settings; this one composes them. No other module reads the
+//! environment or the file.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use self::keys::KnownKeys;
+use self::keys::{KnownKeys, Layer};
 use crate::{http, log, plugin};
 
 mod keys;
+mod origin;
 
 pub(crate) use keys::UnknownKey;
+use origin::Origin;
+pub(crate) use origin::Shown;
 
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "metapaas.toml";
@@ -30,12 +35,26 @@ pub(crate) struct Config {
     pub(crate) data: PathBuf,
     /// The directory of bundles; without it `bundles` in the data directory. See [`Config::bundles`].
     bundles: Option<PathBuf>,
+    /// A directory of manifests that say which elements are wanted.
+    pub(crate) elements: Option<PathBuf>,
     /// The user API.
     pub(crate) http: http::Config,
     /// The log.
     pub(crate) log: log::Config,
+    /// The orch-api, which nodes ask what to run.
+    pub(crate) orch: Reserved,
     /// Plugins.
     pub(crate) plugin: plugin::Config,
+    /// The status-api, which nodes report to.
+    pub(crate) status: Reserved,
+}
+
+/// A listener that has its name already; nothing listens there in this version.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Reserved {
+    /// Where it is going to listen.
+    pub(crate) listen: Option<SocketAddr>,
 }
 
 impl Default for Config {
@@ -43,9 +62,12 @@ impl Default for Config {
         Self {
             data: PathBuf::from("metapaas-data"),
             bundles: None,
+            elements: None,
             http: http::Config::default(),
             log: log::Config::default(),
+            orch: Reserved::default(),
             plugin: plugin::Config::default(),
+            status: Reserved::default(),
         }
     }
 }
@@ -57,8 +79,31 @@ pub(crate) struct Sources {
     pub(crate) file: Option<PathBuf>,
     /// The environment.
     pub(crate) environment: HashMap<String, String>,
-    /// Key and value of each flag that was given.
-    pub(crate) flags: Vec<(&'static str, String)>,
+    /// Each flag that was given.
+    pub(crate) flags: Vec<Flag>,
+    /// What the command takes for granted where nothing else is said, by key; see `up`.
+    pub(crate) presets: Vec<(&'static str, String)>,
+}
+
+/// A flag that was given.
+#[derive(Debug, Clone)]
+pub(crate) struct Flag {
+    /// As it is written, such as `--listen`.
+    pub(crate) name: &'static str,
+    /// The setting that it sets.
+    pub(crate) key: &'static str,
+    /// To what.
+    pub(crate) value: String,
+}
+
+/// What the sources of a run said, each by itself, about settings that exist.
+#[derive(Debug)]
+struct Layers {
+    file: Layer,
+    path: PathBuf,
+    environment: Layer,
+    flags: Vec<Flag>,
+    presets: Vec<(&'static str, String)>,
 }
 
 /// Why there is no configuration.
@@ -78,8 +123,18 @@ pub(crate) enum Error {
     #[error(transparent)]
     UnknownKey(#[from] UnknownKey),
     /// A value that does not fit its setting.
-    #[error("a setting has a value of the wrong kind: correct it where the cause says")]
-    Value(#[source] ::config::ConfigError),
+    #[error("setting `{key}` has a value of the wrong kind: correct it in {origin}")]
+    Value {
+        /// The setting.
+        key: String,
+        /// Where the value came from.
+        origin: Origin,
+        /// What is wrong with it.
+        source: Box<::config::ConfigError>,
+    },
+    /// A source that is wrong as a whole, such as a value where a section belongs.
+    #[error("the settings cannot be put together: correct them where the cause says")]
+    Settle(#[source] ::config::ConfigError),
     /// A value that the user API refuses.
     #[error(transparent)]
     Http(#[from] http::config::Error),
@@ -88,18 +143,7 @@ pub(crate) enum Error {
 impl Config {
     /// Reads and checks the settings of this run.
     pub(crate) fn load(sources: Sources) -> Result<Self, Error> {
-        let Sources { file, environment, flags } = sources;
-        let known = KnownKeys::of(&Self::default());
-        let file = known.only(&file_source(file.as_deref()), &file_name(file.as_deref()))?;
-        let environment = known.only(&environment_source(environment), "the environment")?;
-        let mut layers = ::config::Config::builder().add_source(file).add_source(environment);
-        for (key, value) in flags {
-            layers = layers.set_override(key, value).map_err(Error::Value)?;
-        }
-        let config: Self =
-            layers.build().and_then(::config::Config::try_deserialize).map_err(Error::Value)?;
-        config.http.check()?;
-        Ok(config)
+        Layers::read(sources)?.settle()
     }
 
     /// The directory of bundles.
@@ -108,16 +152,50 @@ impl Config {
     }
 }
 
+impl Layers {
+    fn read(sources: Sources) -> Result<Self, Error> {
+        let Sources { file, environment, flags, presets } = sources;
+        let known = KnownKeys::of(&Config::default());
+        let path = file.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_FILE));
+        let file = known.only(&file_source(file.as_deref()), &file_name(file.as_deref()))?;
+        let environment = known.only(&environment_source(environment), "the environment")?;
+        Ok(Self { file, path, environment, flags, presets })
+    }
+
+    /// The settings that come of them together.
+    fn settle(&self) -> Result<Config, Error> {
+        let Self { file, path: _, environment, flags, presets } = self;
+        let mut layers = ::config::Config::builder();
+        for (key, value) in presets {
+            layers = layers.set_default(*key, value.as_str()).map_err(Error::Settle)?;
+        }
+        layers = layers.add_source(file.clone()).add_source(environment.clone());
+        for Flag { name: _, key, value } in flags {
+            layers = layers.set_override(*key, value.as_str()).map_err(Error::Settle)?;
+        }
+        let built = layers.build().and_then(::config::Config::try_deserialize);
+        let config: Config = built.map_err(|error| self.explain(error))?;
+        config.http.check()?;
+        Ok(config)
+    }
+
+    fn explain(&self, source: ::config::ConfigError) -> Error {
+        use ::config::ConfigError::{At, Type};
+        let (At { key: Some(key), .. } | Type { key: Some(key), .. }) = &source else {
+            return Error::Settle(source);
+        };
+        let key = key.clone();
+        Error::Value { origin: self.origin(&key), key, source: Box::new(source) }
+    }
+}
+
 impl Sources {
     /// The environment of this process, and what its command line said.
-    pub(crate) fn of_this_process(
-        file: Option<PathBuf>,
-        flags: Vec<(&'static str, String)>,
-    ) -> Self {
+    pub(crate) fn of_this_process(file: Option<PathBuf>, flags: Vec<Flag>) -> Self {
         let text = |value: std::ffi::OsString| value.to_string_lossy().into_owned();
         let environment =
             std::env::vars_os().map(|(key, value)| (text(key), text(value))).collect();
-        Self { file, environment, flags }
+        Self { file, environment, flags, presets: Vec::new() }
     }
 }
 

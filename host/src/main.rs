@@ -49,6 +49,7 @@ fn main() -> ExitCode {
     let ended = match Cli::parse().command {
         Command::Serve(flags) => run_daemon(&flags, started),
         Command::Context(command) => cli::context::command::run(&command),
+        Command::Config(command) => cli::config::run(&command),
         Command::Plugin(command) => cli::plugin::run(command),
         Command::Probe(flags) => cli::probe::run(&flags),
         Command::Worker => cli::worker::run(),
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
 fn run_daemon(flags: &serve::Flags, started: Instant) -> Result<Exit, Failure> {
     let config = Config::load(flags.sources())?;
     log::start(&config.log)?;
+    serve::warn_of_reserved(&config);
     let data = DataDir::open(&config.data)?;
     let identity = Identity::open(&data, serve::show_first_token)?;
     let runtime = serve::runtime()?;

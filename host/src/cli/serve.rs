@@ -11,7 +11,7 @@ use clap::Args;
 use tokio::runtime::{Builder, Runtime};
 
 use super::exit::{Exit, Failure};
-use crate::config::Sources;
+use crate::config::{Config, Flag, Reserved, Sources};
 use crate::identity::Token;
 
 /// The flags of `serve`. Each overrides the setting of the same name.
@@ -26,6 +26,15 @@ pub(crate) struct Flags {
     /// The directory of bundles that elements are installed from.
     #[arg(long, value_name = "DIR")]
     bundles: Option<PathBuf>,
+    /// A directory of manifests that say which elements are wanted.
+    #[arg(long, value_name = "DIR")]
+    elements: Option<PathBuf>,
+    /// The address of the orch-api; reserved, nothing listens there in this version.
+    #[arg(long, value_name = "ADDR")]
+    orch_listen: Option<SocketAddr>,
+    /// The address of the status-api; reserved, nothing listens there in this version.
+    #[arg(long, value_name = "ADDR")]
+    status_listen: Option<SocketAddr>,
     /// The configuration file; without it `metapaas.toml`, if there is one.
     #[arg(long, value_name = "FILE", env = "METAPAAS_CONFIG")]
     config: Option<PathBuf>,
@@ -34,17 +43,28 @@ pub(crate) struct Flags {
 impl Flags {
     /// Where the settings of this run come from.
     pub(crate) fn sources(&self) -> Sources {
-        let Self { data, listen, bundles, config } = self;
-        let text = |path: &PathBuf| path.to_string_lossy().into_owned();
+        let Self { data, listen, bundles, elements, orch_listen, status_listen, config } = self;
+        let path = |path: &Option<PathBuf>| Some(path.as_ref()?.to_string_lossy().into_owned());
+        let address = |address: &Option<SocketAddr>| Some(address.as_ref()?.to_string());
         let flags = [
-            ("data", data.as_ref().map(text)),
-            ("http.listen", listen.map(|listen| listen.to_string())),
-            ("bundles", bundles.as_ref().map(text)),
+            ("--data", "data", path(data)),
+            ("--listen", "http.listen", address(listen)),
+            ("--bundles", "bundles", path(bundles)),
+            ("--elements", "elements", path(elements)),
+            ("--orch-listen", "orch.listen", address(orch_listen)),
+            ("--status-listen", "status.listen", address(status_listen)),
         ];
-        Sources::of_this_process(
-            config.clone(),
-            flags.into_iter().filter_map(|(key, value)| Some((key, value?))).collect(),
-        )
+        let given = |(name, key, value)| Some(Flag { name, key, value: value? });
+        Sources::of_this_process(config.clone(), flags.into_iter().filter_map(given).collect())
+    }
+}
+
+/// Says of each listener that is only a name yet that nothing will answer there.
+pub(crate) fn warn_of_reserved(config: &Config) {
+    for (key, Reserved { listen }) in [("orch", &config.orch), ("status", &config.status)] {
+        if let Some(listen) = listen {
+            tracing::warn!(%listen, "`{key}.listen` is reserved: this version listens on no such address");
+        }
     }
 }
 

@@ -26,6 +26,22 @@ pub(crate) struct UnknownKey {
 #[derive(Debug, Clone)]
 pub(super) struct Layer(Map<String, Value>);
 
+impl Layer {
+    /// Whether it says anything about the setting `key`. A source may nest its tables or write them with dots.
+    pub(super) fn says(&self, key: &str) -> bool {
+        fn says(table: &Map<String, Value>, key: &str) -> bool {
+            table.iter().any(|(name, value)| match (key.strip_prefix(name.as_str()), &value.kind) {
+                (Some(""), _) => true,
+                (Some(rest), ValueKind::Table(inner)) => {
+                    rest.strip_prefix('.').is_some_and(|rest| says(inner, rest))
+                }
+                (Some(_) | None, _) => false,
+            })
+        }
+        says(&self.0, key)
+    }
+}
+
 impl KnownKeys {
     pub(super) fn of(config: &Config) -> Self {
         let document = serde_json::to_value(config)
@@ -33,6 +49,11 @@ impl KnownKeys {
         let mut keys = BTreeSet::new();
         add_leaves(&mut keys, "", &document);
         Self(keys)
+    }
+
+    /// Every one, in the order of the alphabet.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
     }
 
     /// What `source` says, if all of it is about settings that exist.
@@ -94,10 +115,13 @@ impl fmt::Display for UnknownKey {
         let Some(nearest) = nearest else {
             return f.write_str("remove it, no setting has a name like that");
         };
-        let variable = nearest.to_uppercase().replace('.', ENVIRONMENT_SEPARATOR);
-        write!(
-            f,
-            "the nearest known key is `{nearest}` (`{ENVIRONMENT_PREFIX}{ENVIRONMENT_SEPARATOR}{variable}` in the environment)"
-        )
+        let variable = variable(nearest);
+        write!(f, "the nearest known key is `{nearest}` (`{variable}` in the environment)")
     }
+}
+
+/// The environment variable of a setting.
+pub(super) fn variable(key: &str) -> String {
+    let key = key.to_uppercase().replace('.', ENVIRONMENT_SEPARATOR);
+    format!("{ENVIRONMENT_PREFIX}{ENVIRONMENT_SEPARATOR}{key}")
 }

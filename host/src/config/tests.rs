@@ -17,7 +17,12 @@ fn run(file: &str) -> Run {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("metapaas.toml");
     fs::write(&path, file).unwrap();
-    let sources = Sources { file: Some(path), environment: HashMap::new(), flags: Vec::new() };
+    let sources = Sources {
+        file: Some(path),
+        environment: HashMap::new(),
+        flags: Vec::new(),
+        presets: Vec::new(),
+    };
     Run { directory, sources }
 }
 
@@ -28,7 +33,7 @@ impl Run {
     }
 
     fn flag(mut self, key: &'static str, value: &str) -> Self {
-        self.sources.flags.push((key, value.to_owned()));
+        self.sources.flags.push(Flag { name: "--flag", key, value: value.to_owned() });
         self
     }
 
@@ -107,17 +112,17 @@ fn a_key_like_no_other_gets_no_suggestion() {
 
 #[test]
 fn a_value_of_the_wrong_kind_is_refused() {
-    run("[http]\nconnections_max = 'many'").check_refused(&expect![[r#"a setting has a value of the wrong kind: correct it where the cause says; caused by: invalid type: string "many", expected an integer for key `http.connections_max` in DIR/metapaas.toml"#]]);
+    run("[http]\nconnections_max = 'many'").check_refused(&expect![[r#"setting `http.connections_max` has a value of the wrong kind: correct it in DIR/metapaas.toml:2; caused by: invalid type: string "many", expected an integer for key `http.connections_max` in DIR/metapaas.toml"#]]);
 }
 
 #[test]
 fn an_address_that_is_none_is_refused() {
-    run("").variable("METAPAAS__HTTP__LISTEN", "here").check_refused(&expect!["a setting has a value of the wrong kind: correct it where the cause says; caused by: invalid socket address syntax for key `http.listen`"]);
+    run("").variable("METAPAAS__HTTP__LISTEN", "here").check_refused(&expect!["setting `http.listen` has a value of the wrong kind: correct it in environment variable METAPAAS__HTTP__LISTEN; caused by: invalid socket address syntax for key `http.listen`"]);
 }
 
 #[test]
 fn a_log_format_that_is_none_is_refused() {
-    run("[log]\nformat = 'xml'").check_refused(&expect!["a setting has a value of the wrong kind: correct it where the cause says; caused by: `xml` is not a log format, write `text` or `json` for key `log.format`"]);
+    run("[log]\nformat = 'xml'").check_refused(&expect!["setting `log.format` has a value of the wrong kind: correct it in DIR/metapaas.toml:2; caused by: `xml` is not a log format, write `text` or `json` for key `log.format`"]);
 }
 
 #[test]
@@ -148,4 +153,27 @@ fn a_file_that_is_not_toml_is_refused() {
           |      ^
         unclosed table, expected `]`
          in DIR/metapaas.toml"#]]);
+}
+
+#[test]
+fn each_setting_tells_where_it_came_from() {
+    let mut run = run("bundles = 'b'\n\n[http]\n# why\nconnections_max = 7\nheaders_max = 9")
+        .variable("METAPAAS__HTTP__HEADERS_MAX", "12")
+        .flag("http.listen", "127.0.0.1:1");
+    run.sources.presets = vec![("log.filter", "warn".to_owned()), ("bundles", "weaker".to_owned())];
+    let Run { directory, sources } = run;
+    let folder = directory.path().display().to_string();
+    let told = |shown: &Shown| format!("{} = {}: {}\n", shown.key, shown.value, shown.origin);
+    let all = Shown::all(sources).unwrap();
+    let told: String =
+        all.iter().filter(|shown| shown.origin != Origin::Default).map(told).collect();
+    expect![[r#"
+        bundles = "b": DIR/metapaas.toml:1
+        http.connections_max = 7: DIR/metapaas.toml:5
+        http.headers_max = 12: environment variable METAPAAS__HTTP__HEADERS_MAX
+        http.listen = "127.0.0.1:1": flag --flag
+        log.filter = "warn": default of this command
+    "#]]
+    .assert_eq(&told.replace(&folder, "DIR"));
+    assert_eq!(all.len(), KnownKeys::of(&Config::default()).iter().count());
 }
