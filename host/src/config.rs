@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use self::keys::{KnownKeys, Layer};
-use crate::{http, log, plugin};
+use crate::{http, log, plugin, store};
 
 mod keys;
 mod origin;
@@ -47,6 +47,8 @@ pub(crate) struct Config {
     pub(crate) plugin: plugin::Config,
     /// The status-api, which nodes report to.
     pub(crate) status: Reserved,
+    /// The store.
+    pub(crate) store: store::Config,
 }
 
 /// A listener that has its name already; nothing listens there in this version.
@@ -68,6 +70,7 @@ impl Default for Config {
             orch: Reserved::default(),
             plugin: plugin::Config::default(),
             status: Reserved::default(),
+            store: store::Config::default(),
         }
     }
 }
@@ -138,6 +141,9 @@ pub(crate) enum Error {
     /// A value that the user API refuses.
     #[error(transparent)]
     Http(#[from] http::config::Error),
+    /// A value that the store refuses.
+    #[error(transparent)]
+    Store(#[from] store::config::Zero),
 }
 
 impl Config {
@@ -176,6 +182,7 @@ impl Layers {
         let built = layers.build().and_then(::config::Config::try_deserialize);
         let config: Config = built.map_err(|error| self.explain(error))?;
         config.http.check()?;
+        config.store.check()?;
         Ok(config)
     }
 

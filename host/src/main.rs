@@ -21,6 +21,7 @@ use crate::metrics::Metrics;
 use crate::plugin::Plugins;
 use crate::rollout::Elements;
 use crate::shutdown::{Outcome, Signals, Tasks};
+use crate::store::Store;
 
 mod cli;
 mod config;
@@ -64,10 +65,13 @@ fn run_daemon(flags: &serve::Flags, started: Instant) -> Result<Exit, Failure> {
     log::start(&config.log)?;
     serve::warn_of_reserved(&config);
     let data = DataDir::open(&config.data)?;
-    let identity = Identity::open(&data, serve::show_first_token)?;
     let runtime = serve::runtime()?;
+    let store = runtime.block_on(Store::open(&config.store, &data))?;
+    let identity = Identity::open(&data, serve::show_first_token)?;
     let data = Arc::new(data);
-    let ended = runtime.block_on(serve_until_told(config, Arc::clone(&data), identity, started));
+    let serving = serve_until_told(config, Arc::clone(&data), store.clone(), identity, started);
+    let ended = runtime.block_on(serving);
+    runtime.block_on(store.close());
     runtime.shutdown_timeout(Duration::from_millis(100));
     ended
 }
@@ -76,6 +80,7 @@ fn run_daemon(flags: &serve::Flags, started: Instant) -> Result<Exit, Failure> {
 async fn serve_until_told(
     config: Config,
     data: Arc<DataDir>,
+    _store: Store,
     identity: Identity,
     started: Instant,
 ) -> Result<Exit, Failure> {

@@ -1,7 +1,187 @@
 //! The daemon's store: one database, SQLite or PostgreSQL, that holds what must survive.
 //!
 //! The host's own tables are the [`entity`] module, made by the `migrations` crate. Queries live with the
-//! module whose concept they are about; here are the connection and the shape of the rows.
+//! module whose concept they are about; here are the connection and the shape of the rows. Guarantees: a commit
+//! that was acknowledged survives power loss; one daemon at a time uses a database; what is not a store of ours,
+//! or a newer one, is refused and left as it was. Not here: what plugins do with their own tables.
 
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
+use sqlx::Connection as _;
+use sqlx::postgres::PgConnection;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use crate::data::DataDir;
+
+pub(crate) mod config;
 #[allow(dead_code, reason = "the rows are there before the code that writes them")]
 pub(crate) mod entity;
+mod error;
+mod open;
+mod version;
+
+pub(crate) use config::{Config, SecretUrl};
+pub(crate) use error::Error;
+
+/// The file of a SQLite store in the data directory.
+const FILE: &str = "metapaas.db";
+/// Closing happens when all that used the store is over.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// An open store. Clones are the same one.
+#[derive(Debug, Clone)]
+pub(crate) struct Store {
+    connection: DatabaseConnection,
+    place: Place,
+}
+
+/// Where the store is, and what keeps others out of it.
+#[derive(Debug, Clone)]
+enum Place {
+    /// The data directory's own lock keeps others out.
+    File(PathBuf),
+    /// The connection that holds the database's lock; taken at the end to be closed.
+    Server(SecretUrl, Arc<Mutex<Option<PgConnection>>>),
+}
+
+/// Which database it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Backend {
+    /// A file, in this process.
+    Sqlite,
+    /// A server.
+    Postgres,
+}
+
+#[allow(dead_code, reason = "the store is there before the code that reads it")]
+impl Store {
+    /// Opens the store, makes it if there is none yet, and brings its schema up to date.
+    pub(crate) async fn open(config: &Config, data: &DataDir) -> Result<Self, Error> {
+        match &config.database_url {
+            Some(url) => Self::open_server(config, url).await,
+            None => Self::open_file(config, &data.join(FILE)).await,
+        }
+    }
+
+    async fn open_file(config: &Config, path: &Path) -> Result<Self, Error> {
+        let pool = open::sqlite(path, config).await?;
+        let store = Self { connection: pool.clone().into(), place: Place::File(path.to_owned()) };
+        version::settle(&store).await?;
+        open::write_ahead(path, &pool).await?;
+        Ok(store)
+    }
+
+    async fn open_server(config: &Config, url: &SecretUrl) -> Result<Self, Error> {
+        let hold = Arc::new(Mutex::new(Some(open::hold(url, config).await?)));
+        let connection = open::postgres(url, config).await?.into();
+        let store = Self { connection, place: Place::Server(url.clone(), hold) };
+        version::settle(&store).await?;
+        Ok(store)
+    }
+
+    /// Which database it is.
+    pub(crate) fn backend(&self) -> Backend {
+        Backend::of(&self.connection)
+    }
+
+    /// For reading, and for statements that stand alone.
+    pub(crate) fn connection(&self) -> &DatabaseConnection {
+        &self.connection
+    }
+
+    /// Begins a transaction that may write.
+    ///
+    /// On SQLite it has the right to write from the start: one that reads first and writes later can be
+    /// refused halfway.
+    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        self.connection
+            .begin_with_options(TransactionOptions {
+                isolation_level: None,
+                access_mode: None,
+                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            })
+            .await
+    }
+
+    /// The file, if it is one.
+    pub(crate) fn sqlite_path(&self) -> Option<&Path> {
+        match &self.place {
+            Place::File(path) => Some(path),
+            Place::Server(..) => None,
+        }
+    }
+
+    /// The address with its password, if it is on a server.
+    pub(crate) fn url(&self) -> Option<&str> {
+        match &self.place {
+            Place::File(_) => None,
+            Place::Server(url, _) => Some(url.reveal()),
+        }
+    }
+
+    /// Closes every connection once its statement is done, and gives the database up. One that is still in
+    /// use after [`CLOSE_DEADLINE`] is left to the end of the process, which loses nothing either.
+    pub(crate) async fn close(self) {
+        match timeout(CLOSE_DEADLINE, self.close_all()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                let error = crate::log::chain(&error).to_string();
+                tracing::warn!(error, "the store was not closed cleanly");
+            }
+            Err(_) => tracing::warn!("the store was still in use when it had to be closed"),
+        }
+    }
+
+    async fn close_all(self) -> Result<(), DbErr> {
+        let Self { connection, place } = self;
+        connection.close().await?;
+        if let Place::Server(_, hold) = place
+            && let Some(hold) = hold.lock().await.take()
+        {
+            hold.close().await.map_err(error::connecting)?;
+        }
+        Ok(())
+    }
+
+    /// What `error` means for this store.
+    fn error(&self, error: DbErr) -> Error {
+        Error::of(self.backend(), &self.place.to_string(), error)
+    }
+
+    /// A new SQLite store in `folder`.
+    #[cfg(test)]
+    pub(crate) async fn temporary(folder: &Path) -> Self {
+        Self::open_file(&Config::default(), &folder.join(FILE)).await.unwrap()
+    }
+}
+
+impl Backend {
+    /// That of a connection of ours.
+    fn of(db: &impl ConnectionTrait) -> Self {
+        match db.get_database_backend() {
+            DbBackend::Sqlite => Self::Sqlite,
+            // Nothing but these two is compiled in.
+            DbBackend::Postgres | DbBackend::MySql | _ => Self::Postgres,
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Server(url, _) => write!(f, "{url}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

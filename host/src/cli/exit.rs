@@ -7,7 +7,7 @@ use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
 
-use crate::{config, data, http, identity, log, plugin, rollout};
+use crate::{config, data, http, identity, log, plugin, rollout, store};
 
 /// The exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub(crate) enum Exit {
     Refused = 2,
     /// The configuration is wrong.
     Config = 64,
+    /// The store is none that this version can work with: of somebody else, of a newer version, or damaged.
+    Store = 65,
     /// A second signal ended it at once.
     Interrupted = 130,
 }
@@ -103,5 +105,28 @@ impl From<plugin::OpenError> for Failure {
 impl From<rollout::wanted::Error> for Failure {
     fn from(error: rollout::wanted::Error) -> Self {
         Self::new(Exit::Failed, error)
+    }
+}
+
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        use store::Error;
+        let exit = match error {
+            Error::InUse { .. } | Error::Locked { .. } => Exit::Refused,
+            Error::Foreign { .. }
+            | Error::Newer { .. }
+            | Error::Damaged { .. }
+            | Error::NotADatabase { .. } => Exit::Store,
+            Error::File { .. }
+            | Error::NotWritable { .. }
+            | Error::Full { .. }
+            | Error::NoWriteAhead { .. }
+            | Error::Unreachable { .. }
+            | Error::Unauthorized { .. }
+            | Error::Absent { .. }
+            | Error::NotAllowed { .. }
+            | Error::Statement { .. } => Exit::Failed,
+        };
+        Self::new(exit, error)
     }
 }

@@ -29,6 +29,10 @@ pub(crate) struct Flags {
     /// A directory of manifests that say which elements are wanted.
     #[arg(long, value_name = "DIR")]
     elements: Option<PathBuf>,
+    /// The PostgreSQL database to keep the state in, instead of SQLite in the data directory. Others on this
+    /// machine can read a command line: the environment or the file is the better place for a password.
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
     /// The address of the orch-api; reserved, nothing listens there in this version.
     #[arg(long, value_name = "ADDR")]
     orch_listen: Option<SocketAddr>,
@@ -43,7 +47,16 @@ pub(crate) struct Flags {
 impl Flags {
     /// Where the settings of this run come from.
     pub(crate) fn sources(&self) -> Sources {
-        let Self { data, listen, bundles, elements, orch_listen, status_listen, config } = self;
+        let Self {
+            data,
+            listen,
+            bundles,
+            elements,
+            database_url,
+            orch_listen,
+            status_listen,
+            config,
+        } = self;
         let path = |path: &Option<PathBuf>| Some(path.as_ref()?.to_string_lossy().into_owned());
         let address = |address: &Option<SocketAddr>| Some(address.as_ref()?.to_string());
         let flags = [
@@ -51,6 +64,7 @@ impl Flags {
             ("--listen", "http.listen", address(listen)),
             ("--bundles", "bundles", path(bundles)),
             ("--elements", "elements", path(elements)),
+            ("--database-url", "store.database_url", database_url.clone()),
             ("--orch-listen", "orch.listen", address(orch_listen)),
             ("--status-listen", "status.listen", address(status_listen)),
         ];
