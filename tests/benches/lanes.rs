@@ -100,8 +100,7 @@ async fn baseline(which: &str) -> Server {
 }
 
 async fn daemon() -> Daemon {
-    let quiet = ("METAPAAS__LOG__FILTER".to_owned(), "warn".to_owned());
-    Daemon::start_with(Options { environment: vec![quiet] }).await
+    Daemon::start_with(Options::quiet()).await
 }
 
 fn running(contender: Contender, address: SocketAddr, process: &Proc, version: &str) -> Running {

@@ -53,8 +53,7 @@ async fn main() {
 }
 
 async fn daemon() -> Daemon {
-    let quiet = ("METAPAAS__LOG__FILTER".to_owned(), "warn".to_owned());
-    Daemon::start_with(Options { environment: vec![quiet] }).await
+    Daemon::start_with(Options::quiet()).await
 }
 
 async fn tell_starts(book: &mut Book, n_starts: usize) {

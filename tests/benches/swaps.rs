@@ -30,8 +30,7 @@ async fn main() {
 }
 
 async fn measure(book: &mut Book, lane: Lane, name: &str, n_swaps: usize) {
-    let quiet = ("METAPAAS__LOG__FILTER".to_owned(), "warn".to_owned());
-    let daemon = Daemon::start_with(Options { environment: vec![quiet] }).await;
+    let daemon = Daemon::start_with(Options::quiet()).await;
     let mut swaps = Swaps::start(daemon, lane).await;
     let (_warm_up, _times) = swap_so_often(&mut swaps, N_WARM_UP, name).await;
     let before = swaps.settled(None).await;

@@ -1,14 +1,15 @@
 //! A daemon of a test's own: its directory, its port, its token, its bundles.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Output};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::{Client, Reply};
+use crate::database::{Database, Look, OwnDatabase};
 use crate::plugins::{self, Plugin};
 use crate::proc::Proc;
 use crate::process::Server;
@@ -17,6 +18,13 @@ const TOKEN: &str = "admin token: ";
 /// Longer than any rollout takes that is not stuck.
 const PREFER_WAIT: &str = "wait=60";
 
+/// In the daemon's folder.
+const BUNDLES: &str = "bundles";
+const MANIFESTS: &str = "manifests";
+const CONTEXT_FILE: &str = "context.json";
+/// In its data.
+const DATABASE_FILE: &str = "metapaas.db";
+
 const READY_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// How to start a daemon.
@@ -24,6 +32,39 @@ const READY_TIME_MAX: Duration = Duration::from_secs(60);
 pub struct Options {
     /// Variables of its environment, such as `METAPAAS__HTTP__DRAIN_DEADLINE_MS`.
     pub environment: Vec<(String, String)>,
+    /// What it keeps its state in.
+    pub database: Database,
+    /// Further flags of `metapaas serve`.
+    pub flags: Vec<String>,
+}
+
+impl Options {
+    /// On this database.
+    #[must_use]
+    pub fn on(database: Database) -> Self {
+        Self { database, ..Self::default() }
+    }
+
+    /// Logging warnings only, as a bench wants it.
+    #[must_use]
+    pub fn quiet() -> Self {
+        Self::default().with_environment(&[("METAPAAS__LOG__FILTER", "warn")])
+    }
+
+    /// Taking manifests from [`Daemon::manifests`].
+    #[must_use]
+    pub fn with_manifests(mut self) -> Self {
+        self.flags.extend(["--elements".to_owned(), MANIFESTS.to_owned()]);
+        self
+    }
+
+    /// With these variables in its environment.
+    #[must_use]
+    pub fn with_environment(mut self, environment: &[(&str, &str)]) -> Self {
+        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        self.environment.extend(environment.iter().map(owned));
+        self
+    }
 }
 
 /// A daemon of a test's own, gone when this is dropped.
@@ -34,7 +75,9 @@ pub struct Daemon {
     /// `None` only while it is being restarted.
     server: Option<Server>,
     options: Options,
-    /// Holds the data and the bundles; deleted after the daemon is gone, so it comes last.
+    /// On PostgreSQL. Dropped after the daemon is gone, so it comes after it, as does the folder.
+    database: Option<OwnDatabase>,
+    /// Holds the data, the bundles and the manifests.
     folder: TempDir,
 }
 
@@ -91,12 +134,23 @@ impl Daemon {
     pub async fn start_with(options: Options) -> Self {
         let folder = tempfile::Builder::new().prefix("metapaas-").tempdir();
         let folder = folder.expect("there is room for temporary files");
-        fs::create_dir(bundles(&folder)).expect("an own folder can be written");
-        let server = Server::start(&mut serve(&folder, &options)).await;
+        for made in [BUNDLES, MANIFESTS] {
+            fs::create_dir(folder.path().join(made)).expect("an own folder can be written");
+        }
+        let database = match options.database {
+            Database::Sqlite => None,
+            Database::Postgres => Some(OwnDatabase::make().await),
+        };
+        let server = Server::start(&mut serve(&folder, &options, database.as_ref())).await;
         let token = server.preface.iter().find_map(|line| line.strip_prefix(TOKEN));
         let token = Some(token.expect("the first start prints the token").to_owned());
         let client = Client { address: server.address, token };
-        Self { client, server: Some(server), options, folder }
+        Self { client, server: Some(server), options, database, folder }
+    }
+
+    /// Starts one on this database, with nothing installed.
+    pub async fn on(database: Database) -> Self {
+        Self::start_with(Options::on(database)).await
     }
 
     /// Puts a bundle where the daemon finds it.
@@ -105,7 +159,7 @@ impl Daemon {
     /// When it cannot.
     pub fn offer(&self, plugin: &Plugin) {
         let name = plugin.bundle.file_name().expect("a bundle has a name");
-        let to = bundles(&self.folder).join(name);
+        let to = self.bundles().join(name);
         fs::copy(&plugin.bundle, to).expect("an own folder can be written");
     }
 
@@ -179,6 +233,46 @@ impl Daemon {
         self.server().log()
     }
 
+    /// The directory that it takes bundles from.
+    #[must_use]
+    pub fn bundles(&self) -> PathBuf {
+        self.folder.path().join(BUNDLES)
+    }
+
+    /// The directory that it takes manifests from when it is told to: [`Options::with_manifests`].
+    #[must_use]
+    pub fn manifests(&self) -> PathBuf {
+        self.folder.path().join(MANIFESTS)
+    }
+
+    /// A connection to its database, past it.
+    pub async fn look(&self) -> Look {
+        match &self.database {
+            None => Look::into_file(&self.data().join(DATABASE_FILE)).await,
+            Some(own) => Look::into_url(&own.superuser_url()).await,
+        }
+    }
+
+    /// Its database, when that is one of PostgreSQL.
+    #[must_use]
+    pub fn own_database(&self) -> Option<&OwnDatabase> {
+        self.database.as_ref()
+    }
+
+    /// Runs a command of the client as somebody who is logged in to this daemon.
+    ///
+    /// # Panics
+    /// When it cannot be run.
+    #[must_use]
+    pub fn cli(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(plugins::daemon());
+        command.current_dir(self.folder.path()).args(arguments);
+        command.env("METAPAAS_CONTEXT", self.folder.path().join(CONTEXT_FILE));
+        command.env("METAPAAS_ENDPOINT", format!("http://{}", self.client.address));
+        command.envs(self.client.token.as_ref().map(|token| ("METAPAAS_TOKEN", token)));
+        command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"))
+    }
+
     /// The directory that holds all of its state.
     #[must_use]
     pub fn data(&self) -> PathBuf {
@@ -224,7 +318,8 @@ impl Daemon {
     }
 
     async fn start_again(&mut self) {
-        let server = Server::start(&mut serve(&self.folder, &self.options)).await;
+        let mut command = serve(&self.folder, &self.options, self.database.as_ref());
+        let server = Server::start(&mut command).await;
         self.client.address = server.address;
         self.server = Some(server);
     }
@@ -238,19 +333,22 @@ impl Daemon {
     }
 }
 
-fn serve(folder: &TempDir, options: &Options) -> Command {
+fn serve(folder: &TempDir, options: &Options, database: Option<&OwnDatabase>) -> Command {
+    let folder = folder.path();
+    let Options { environment, database: _, flags } = options;
     let mut command = Command::new(plugins::daemon());
     command
-        .current_dir(folder.path())
+        .current_dir(folder)
         .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-        .arg(folder.path().join("data"))
+        .arg(folder.join("data"))
         .arg("--bundles")
-        .arg(bundles(folder));
-    let Options { environment } = options;
+        .arg(folder.join(BUNDLES));
+    if let Some(database) = database {
+        command.args(["--database-url", &database.url()]);
+    }
+    command.args(flags);
+    // Never the home directory of whoever runs the tests.
+    command.env("METAPAAS_CONTEXT", folder.join(CONTEXT_FILE));
     command.envs(environment.iter().map(|(key, value)| (key, value)));
     command
-}
-
-fn bundles(folder: &TempDir) -> PathBuf {
-    Path::new(folder.path()).join("bundles")
 }

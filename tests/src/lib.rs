@@ -13,6 +13,7 @@
 pub mod bench;
 pub mod client;
 pub mod daemon;
+pub mod database;
 pub mod load;
 pub mod places;
 pub mod plugins;

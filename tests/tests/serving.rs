@@ -17,8 +17,8 @@ const MIB: usize = 1024 * 1024;
 
 async fn installed(environment: &[(&str, &str)], isolation: &str) -> Daemon {
     let plugin = Plugin::built(Workspace::Fixtures, "edges");
-    let environment = environment.iter().map(|(name, value)| ((*name).into(), (*value).into()));
-    let daemon = Daemon::start_with(Options { environment: environment.collect() }).await;
+    let options = Options::default().with_environment(environment);
+    let daemon = Daemon::start_with(options).await;
     daemon.offer(&plugin);
     let wanted = Wanted::of(&plugin).with("isolation", json!(isolation));
     let _document = daemon.install(wanted).await;

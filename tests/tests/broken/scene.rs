@@ -40,9 +40,7 @@ pub(super) struct Scene {
 impl Scene {
     /// The neighbor serves and nothing else.
     pub(super) async fn with_neighbor(lane: Lane, environment: &[(&str, &str)]) -> Self {
-        let environment = DEADLINES.iter().chain(environment);
-        let environment = environment.map(|(key, value)| ((*key).into(), (*value).into()));
-        let options = Options { environment: environment.collect() };
+        let options = Options::default().with_environment(&DEADLINES).with_environment(environment);
         let daemon = Daemon::start_with(options).await;
         let neighbor = Plugin::built(Workspace::Fixtures, "swap");
         daemon.offer(&neighbor);
