@@ -36,6 +36,12 @@ mod http;
 mod identity;
 mod log;
 mod metrics;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "migrations are there before the rollout that runs them"
+)]
+mod migration;
 mod nearest;
 mod plugin;
 mod rollout;
