@@ -26,6 +26,8 @@ pub(crate) mod config;
 pub(crate) mod entity;
 mod error;
 mod open;
+#[cfg(test)]
+pub(crate) mod testing;
 mod version;
 
 pub(crate) use config::{Config, SecretUrl};

@@ -177,3 +177,10 @@ fn each_setting_tells_where_it_came_from() {
     .assert_eq(&told.replace(&folder, "DIR"));
     assert_eq!(all.len(), KnownKeys::of(&Config::default()).iter().count());
 }
+
+#[test]
+fn an_address_of_a_database_is_not_repeated() {
+    run("").variable("METAPAAS__STORE__DATABASE_URL", "mysql://ops:hunter2@db/mp").check_refused(&expect!["setting `store.database_url` has a value of the wrong kind: correct it in environment variable METAPAAS__STORE__DATABASE_URL; caused by: this is no address of a PostgreSQL database, write `postgres://USER:PASSWORD@HOST/DATABASE` for key `store.database_url`"]);
+    run("[store]\nconnections_max = 0")
+        .check_refused(&expect!["setting `store.connections_max` is 0: it must be at least 1"]);
+}

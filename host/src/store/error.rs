@@ -176,7 +176,7 @@ impl Error {
         match code {
             "28000" | "28P01" => Self::Unauthorized { store, source },
             "3D000" => Self::Absent { store },
-            "42501" => Self::NotAllowed { store, source },
+            "42501" | "3F000" => Self::NotAllowed { store, source },
             "53100" => Self::Full { store },
             "55P03" => Self::Locked { store },
             "53300" => Self::Unreachable { store, source },

@@ -2,48 +2,37 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::str::FromStr;
 
 use expect_test::{Expect, expect};
-use sea_orm::{ActiveValue::Set, EntityTrait};
-use tempfile::TempDir;
+use sea_orm::ActiveValue::Set;
+use sea_orm::EntityTrait;
+use sqlx::postgres::PgConnectOptions;
 
 use super::entity::bundle;
+use super::testing::Database;
 use super::*;
 use crate::log;
 
-/// A data directory of one test.
-struct Place {
-    folder: TempDir,
+/// A file, and no patience with locks.
+fn file() -> Database {
+    let mut database = Database::sqlite();
+    database.config.lock_timeout_ms = 50;
+    database
 }
 
-fn place() -> Place {
-    Place { folder: tempfile::tempdir().unwrap() }
+fn path(database: &Database) -> PathBuf {
+    database.data.join(FILE)
 }
 
-impl Place {
-    fn file(&self) -> PathBuf {
-        self.folder.path().join(FILE)
-    }
-
-    async fn open(&self) -> Result<Store, Error> {
-        let data = DataDir::open(self.folder.path()).unwrap();
-        Store::open(&Config { lock_timeout_ms: 50, ..Config::default() }, &data).await
-    }
-
-    /// Runs statements of somebody else on the file.
-    async fn run(&self, sql: &str) {
-        let options =
-            open::sqlite_options(&self.file(), &Config::default()).create_if_missing(true);
-        let mut other = sqlx::ConnectOptions::connect(&options).await.unwrap();
-        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut other).await.unwrap();
-        other.close().await.unwrap();
-    }
-
-    async fn check_refused(&self, wanted: &Expect) {
-        let error = self.open().await.unwrap_err();
-        let folder = self.folder.path().to_str().unwrap();
-        wanted.assert_eq(&log::chain(&error).to_string().replace(folder, "DIR"));
-    }
+async fn check_refused(database: &Database, wanted: &Expect) {
+    let error = database.open().await.unwrap_err();
+    // What a server says is different with each version of it; what we say is not.
+    let (text, name) = match &database.config.database_url {
+        Some(url) => (error.to_string(), url.to_string()),
+        None => (log::chain(&error).to_string(), database.data.path().display().to_string()),
+    };
+    wanted.assert_eq(&text.replace(&name, "PLACE"));
 }
 
 fn row(version: &str) -> bundle::ActiveModel {
@@ -61,9 +50,14 @@ async fn n_rows(store: &Store) -> usize {
 
 #[tokio::test]
 async fn what_was_committed_is_there_again() {
-    let place = place();
-    let store = place.open().await.unwrap();
-    assert_eq!(store.backend(), Backend::Sqlite);
+    for database in Database::each().await {
+        commit_and_look_again(&database).await;
+        database.end().await;
+    }
+}
+
+async fn commit_and_look_again(database: &Database) {
+    let store = database.open().await.unwrap();
     let transaction = store.begin().await.unwrap();
     bundle::Entity::insert(row("0.1.0")).exec(&transaction).await.unwrap();
     transaction.commit().await.unwrap();
@@ -72,25 +66,26 @@ async fn what_was_committed_is_there_again() {
     drop(transaction);
     store.close().await;
 
-    let store = place.open().await.unwrap();
+    let store = database.open().await.unwrap();
     assert_eq!(n_rows(&store).await, 1);
+    store.close().await;
 }
 
 #[tokio::test]
 async fn its_files_are_private() {
-    let place = place();
-    let store = place.open().await.unwrap();
+    let database = file();
+    let store = database.open().await.unwrap();
     bundle::Entity::insert(row("0.1.0")).exec(store.connection()).await.unwrap();
     for name in ["metapaas.db", "metapaas.db-wal", "metapaas.db-shm"] {
-        let mode = fs::metadata(place.folder.path().join(name)).unwrap().permissions().mode();
+        let mode = fs::metadata(database.data.path().join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
 }
 
 #[tokio::test]
 async fn every_connection_waits_for_the_disk() {
-    let place = place();
-    let store = place.open().await.unwrap();
+    let database = file();
+    let store = database.open().await.unwrap();
     for (pragma, wanted) in [("journal_mode", "wal"), ("synchronous", "2"), ("foreign_keys", "1")] {
         let sql = format!("SELECT CAST({pragma} AS TEXT) AS value FROM pragma_{pragma}");
         let statement = sea_orm::Statement::from_string(DbBackend::Sqlite, sql);
@@ -101,8 +96,8 @@ async fn every_connection_waits_for_the_disk() {
 
 #[tokio::test]
 async fn many_writers_wait_for_each_other() {
-    let place = place();
-    let store = Store::temporary(place.folder.path()).await;
+    let database = file();
+    let store = Store::temporary(database.data.path()).await;
     let write = |n: usize| {
         let store = store.clone();
         async move {
@@ -120,63 +115,65 @@ async fn many_writers_wait_for_each_other() {
 
 #[tokio::test]
 async fn tables_of_somebody_else_are_refused_and_left() {
-    let place = place();
-    place.run("CREATE TABLE songs (id INTEGER); CREATE TABLE metapaas_elements (id INTEGER)").await;
-    let before = fs::read(place.file()).unwrap();
-    place.check_refused(&expect!["store `DIR/metapaas.db` is not MetaPaaS's: it holds `metapaas_elements`, `songs`; name an empty database, or another directory with `--data`"]).await;
-    assert_eq!(fs::read(place.file()).unwrap(), before);
+    let database = file();
+    database
+        .run("CREATE TABLE songs (id INTEGER); CREATE TABLE metapaas_elements (id INTEGER)")
+        .await;
+    let before = fs::read(path(&database)).unwrap();
+    check_refused(&database, &expect!["store `PLACE/metapaas.db` is not MetaPaaS's: it holds `metapaas_elements`, `songs`; name an empty database, or another directory with `--data`"]).await;
+    assert_eq!(fs::read(path(&database)).unwrap(), before);
 }
 
 #[tokio::test]
 async fn a_newer_store_is_refused() {
-    let place = place();
-    place.open().await.unwrap().close().await;
-    place
+    let database = file();
+    database.open().await.unwrap().close().await;
+    database
         .run("INSERT INTO metapaas_migrations (version, applied_at) VALUES ('m0099_later', 0)")
         .await;
-    place.check_refused(&expect!["store `DIR/metapaas.db` was written by a newer version: this one does not know its schema step `m0099_later`; start that version, or restore a backup made with this one"]).await;
+    check_refused(&database, &expect!["store `PLACE/metapaas.db` was written by a newer version: this one does not know its schema step `m0099_later`; start that version, or restore a backup made with this one"]).await;
 }
 
 #[tokio::test]
 async fn a_file_that_is_no_database_is_refused_and_left() {
-    let place = place();
-    fs::write(place.file(), "a letter to somebody, and not a database at all\n".repeat(100))
+    let database = file();
+    fs::write(path(&database), "a letter to somebody, and not a database at all\n".repeat(100))
         .unwrap();
-    place.check_refused(&expect!["`DIR/metapaas.db` is not a SQLite database: move it away and start again, or name another directory with `--data`"]).await;
-    assert!(fs::read_to_string(place.file()).unwrap().starts_with("a letter"));
+    check_refused(&database, &expect!["`PLACE/metapaas.db` is not a SQLite database: move it away and start again, or name another directory with `--data`"]).await;
+    assert!(fs::read_to_string(path(&database)).unwrap().starts_with("a letter"));
 }
 
 #[tokio::test]
 async fn a_damaged_file_is_told() {
-    let place = place();
-    place.open().await.unwrap().close().await;
-    let mut bytes = fs::read(place.file()).unwrap();
+    let database = file();
+    database.open().await.unwrap().close().await;
+    let mut bytes = fs::read(path(&database)).unwrap();
     bytes[100..].fill(0xab);
-    fs::write(place.file(), bytes).unwrap();
-    place.check_refused(&expect!["store `DIR/metapaas.db` is damaged: put a backup in its place with `metapaas store restore FILE --force`; caused by: Connection Error: error returned from database: (code: 11) database disk image is malformed"]).await;
+    fs::write(path(&database), bytes).unwrap();
+    check_refused(&database, &expect!["store `PLACE/metapaas.db` is damaged: put a backup in its place with `metapaas store restore FILE --force`; caused by: Connection Error: error returned from database: (code: 11) database disk image is malformed"]).await;
 }
 
 #[tokio::test]
 async fn a_folder_in_its_place_is_told() {
-    let place = place();
-    fs::create_dir(place.file()).unwrap();
-    place.check_refused(&expect!["store `DIR/metapaas.db` cannot be opened: the file and its directory must be readable and writable by this user; caused by: Is a directory (os error 21)"]).await;
+    let database = file();
+    fs::create_dir(path(&database)).unwrap();
+    check_refused(&database, &expect!["store `PLACE/metapaas.db` cannot be opened: the file and its directory must be readable and writable by this user; caused by: Is a directory (os error 21)"]).await;
 }
 
 #[tokio::test]
 async fn a_lock_of_another_program_is_told() {
-    let place = place();
-    place.open().await.unwrap().close().await;
-    let options = open::sqlite_options(&place.file(), &Config::default());
+    let database = file();
+    database.open().await.unwrap().close().await;
+    let options = open::sqlite_options(&path(&database), &Config::default());
     let mut other = sqlx::ConnectOptions::connect(&options).await.unwrap();
     sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
-    place.check_refused(&expect!["store `DIR/metapaas.db` is locked by another program: end what has it open (a `sqlite3` shell, a copy under way) and try again"]).await;
+    check_refused(&database, &expect!["store `PLACE/metapaas.db` is locked by another program: end what has it open (a `sqlite3` shell, a copy under way) and try again"]).await;
 }
 
 #[tokio::test]
 async fn a_full_disk_is_told() {
-    let place = place();
-    let store = place.open().await.unwrap();
+    let database = file();
+    let store = database.open().await.unwrap();
     let limit = sea_orm::Statement::from_string(DbBackend::Sqlite, "PRAGMA max_page_count = 1");
     let held = store.begin().await.unwrap();
     held.execute_raw(limit).await.unwrap();
@@ -188,4 +185,69 @@ async fn a_full_disk_is_told() {
         }
     }
     assert!(matches!(error, Some(Error::Full { .. })), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_database_on_a_server_belongs_to_one_daemon() {
+    let Some(database) = Database::postgres().await else { return };
+    let first = database.open().await.unwrap();
+    check_refused(&database, &expect!["database `PLACE` is in use by another daemon: stop that one or name another database with `--database-url`"]).await;
+    first.close().await;
+    database.open().await.unwrap().close().await;
+    database.end().await;
+}
+
+#[tokio::test]
+async fn a_database_of_somebody_else_is_refused_and_left() {
+    let Some(database) = Database::postgres().await else { return };
+    database
+        .run("CREATE VIEW a AS SELECT 1; CREATE TABLE b (); CREATE TABLE c (); CREATE TABLE d ()")
+        .await;
+    check_refused(&database, &expect!["store `PLACE` is not MetaPaaS's: it holds `a`, `b`, `c` and more; name an empty database, or another directory with `--data`"]).await;
+    database.run("DROP VIEW a; DROP TABLE b, c, d").await;
+    database.open().await.unwrap().close().await;
+    database
+        .run("INSERT INTO metapaas_migrations (version, applied_at) VALUES ('m0099_later', 0)")
+        .await;
+    check_refused(&database, &expect!["store `PLACE` was written by a newer version: this one does not know its schema step `m0099_later`; start that version, or restore a backup made with this one"]).await;
+    database.end().await;
+}
+
+#[tokio::test]
+async fn a_database_without_room_for_us_is_told() {
+    let Some(database) = Database::postgres().await else { return };
+    database.run("REVOKE CREATE ON SCHEMA public FROM pg_database_owner").await;
+    check_refused(&database, &expect!["the user of database `PLACE` may not make tables in it: make it the owner of the database, or grant it CREATE on the schema"]).await;
+    database.run("ALTER ROLE CURRENT_USER SET search_path = nowhere").await;
+    check_refused(&database, &expect!["the user of database `PLACE` may not make tables in it: make it the owner of the database, or grant it CREATE on the schema"]).await;
+    database.end().await;
+}
+
+#[tokio::test]
+async fn an_address_that_leads_nowhere_is_told_without_its_password() {
+    let Some(database) = Database::postgres().await else { return };
+    let wrong = |options: PgConnectOptions| options.password("hunter2");
+    check_address(&database, wrong, &expect!["database `postgres://USER@127.0.0.1:PORT/USER` refuses this user: correct user and password in `store.database_url`"]).await;
+    let absent = |options: PgConnectOptions| options.database("absent");
+    check_address(&database, absent, &expect!["database `postgres://USER@127.0.0.1:PORT/absent` does not exist: make it (`CREATE DATABASE … OWNER …`) and try again"]).await;
+    let silent = |options: PgConnectOptions| options.port(1).password("hunter2");
+    check_address(&database, silent, &expect!["database `postgres://USER@127.0.0.1:1/USER` cannot be reached: check its address and that PostgreSQL runs there"]).await;
+    database.end().await;
+}
+
+async fn check_address(
+    database: &Database,
+    change: impl Fn(PgConnectOptions) -> PgConnectOptions,
+    wanted: &Expect,
+) {
+    let right = PgConnectOptions::from_str(database.config.database_url.as_ref().unwrap().reveal())
+        .unwrap();
+    let (user, port) = (right.get_username().to_owned(), right.get_port().to_string());
+    let wrong = sqlx::ConnectOptions::to_url_lossy(&change(right)).to_string();
+    let config =
+        Config { database_url: Some(SecretUrl::try_from(wrong).unwrap()), ..Config::default() };
+    let error = Store::open(&config, &database.data).await.unwrap_err();
+    wanted.assert_eq(&error.to_string().replace(&user, "USER").replace(&port, "PORT"));
+    let text = log::chain(&error).to_string();
+    assert!(!text.contains("hunter2"), "{text}");
 }
