@@ -43,6 +43,8 @@ mod metrics;
 )]
 mod migration;
 mod nearest;
+#[allow(dead_code, unused_imports, reason = "operations are there before those that begin them")]
+mod operation;
 mod plugin;
 mod rollout;
 mod services;

@@ -1,0 +1,289 @@
+//! Operations: anything that takes time, told step by step while it runs and kept after it ended.
+//!
+//! Whoever begins something writes the operation in the same transaction as the wish ([`Operations::create`]);
+//! whoever does it runs it ([`Operations::run`]) and passes each piece of work through [`Running::step`]. The
+//! rows are the journal: what is neither begun nor ended when the daemon dies is found by
+//! [`Operations::unfinished`] at its next start.
+//!
+//! Invariants:
+//! - An operation ends once. What is written to it afterwards changes nothing.
+//! - A journal that cannot be written does not stop the work: the next write carries what is missing, the end
+//!   says so, and an end that could not be written is tried again until it is.
+//! - Who waits is woken by the write itself; nothing polls. What waits costs an entry while it waits.
+//! - Ids are UUIDv7 made with `created_at`, so their order is the order of `(created_at, id)`.
+//!
+//! Not here: what is done, and how a failure looks to a client; here it has a code's name and a sentence.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use packer::bundle::ElementName;
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::shutdown::Tasks;
+use crate::store::Store;
+use crate::store::entity::operation as row;
+use crate::timestamp::Timestamp;
+use changes::Changes;
+
+mod changes;
+mod config;
+mod journal;
+mod logs;
+mod prune;
+mod read;
+mod running;
+mod steps;
+mod words;
+
+pub(crate) use config::Config;
+pub(crate) use logs::{Level, Line};
+pub(crate) use read::{Filter, Order, Page, Slice};
+pub(crate) use running::Running;
+pub(crate) use steps::{Step, StepState};
+pub(crate) use words::{Kind, State};
+
+/// Every operation of this daemon. Clones are the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Operations {
+    store: Store,
+    /// Who waits for which operation.
+    changes: Changes,
+    /// Ends that could not be written, and the pruning.
+    tasks: Tasks,
+}
+
+/// The id of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct OperationId(Uuid);
+
+/// What an operation is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// `element`.
+    pub(crate) kind: String,
+    /// The name of the element.
+    pub(crate) name: String,
+}
+
+/// An operation that shall be.
+#[derive(Debug)]
+pub(crate) struct New {
+    /// What it does.
+    pub(crate) kind: Kind,
+    /// To what.
+    pub(crate) target: Target,
+    /// From what to what, as in `{"from": "0.1.0", "to": "0.2.0"}`.
+    pub(crate) details: Value,
+    /// Who asked.
+    pub(crate) requested_by: String,
+    /// By which request.
+    pub(crate) request_id: Option<String>,
+}
+
+/// An operation, as the store has it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Operation {
+    /// Its id.
+    pub(crate) id: OperationId,
+    /// What it does.
+    pub(crate) kind: Kind,
+    /// To what.
+    pub(crate) target: Target,
+    /// Where it stands.
+    pub(crate) state: State,
+    /// How far it is, from 0 to 100.
+    pub(crate) percent: i64,
+    /// What it does now, or came to, in a sentence.
+    pub(crate) description: String,
+    /// From what to what.
+    pub(crate) details: Value,
+    /// What was done so far, and what is left.
+    pub(crate) steps: Vec<Step>,
+    /// Why it failed.
+    pub(crate) failure: Option<Failure>,
+    /// What it came to.
+    pub(crate) result: Option<Value>,
+    /// Who asked.
+    pub(crate) requested_by: String,
+    /// By which request.
+    pub(crate) request_id: Option<String>,
+    /// When it was asked for.
+    pub(crate) created_at: Timestamp,
+    /// When it began.
+    pub(crate) started_at: Option<Timestamp>,
+    /// When it ended.
+    pub(crate) finished_at: Option<Timestamp>,
+}
+
+/// Why an operation failed, in the words of a problem: `http` makes one of it.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Failure {
+    /// The name of the problem's code.
+    pub(crate) code: String,
+    /// What happened, to what, as a sentence.
+    pub(crate) detail: String,
+    /// What to do next, where it is better than what the code says.
+    pub(crate) hint: Option<String>,
+    /// What is wrong with single fields of the request.
+    pub(crate) errors: Vec<FieldFailure>,
+    /// The values that the sentence names.
+    pub(crate) members: Map<String, Value>,
+}
+
+/// What is wrong with one field of what was asked for.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct FieldFailure {
+    /// The field, as a JSON pointer.
+    pub(crate) pointer: String,
+    /// The name of the code that a problem with this field alone would have.
+    pub(crate) code: String,
+    /// What is wrong with it.
+    pub(crate) message: String,
+}
+
+/// Why an operation cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The store could not be asked.
+    #[error("operations cannot be read from the store")]
+    Read(#[source] DbErr),
+    /// The store did not take it.
+    #[error("operation `{0}` cannot be written to the store")]
+    Write(OperationId, #[source] DbErr),
+    /// What is old could not be forgotten.
+    #[error("old operations cannot be removed from the store")]
+    Prune(#[source] DbErr),
+    /// There is none of this id; it may have been pruned.
+    #[error("there is no operation `{0}`")]
+    NotFound(OperationId),
+    /// It is over.
+    #[error("operation `{id}` has ended as {state}; what is left to do needs a new one")]
+    Ended {
+        /// Which.
+        id: OperationId,
+        /// How.
+        state: State,
+    },
+    /// Its row says what nobody here wrote.
+    #[error("the row of operation `{id}` has {member} `{value}`: only this daemon may write it")]
+    Damaged {
+        /// Which.
+        id: String,
+        /// What of it.
+        member: &'static str,
+        /// What it says.
+        value: String,
+    },
+}
+
+impl Operations {
+    /// The operations that `store` keeps; what they leave to do later runs in `tasks`.
+    pub(crate) fn new(store: Store, tasks: Tasks) -> Self {
+        Self { store, changes: Changes::default(), tasks }
+    }
+
+    /// Writes an operation that waits to be run, in the transaction of the wish that it is about.
+    ///
+    /// # Errors
+    /// The store did not take it: the wish must not be taken either.
+    pub(crate) async fn create(
+        &self,
+        db: &impl ConnectionTrait,
+        new: New,
+    ) -> Result<OperationId, Error> {
+        let New { kind, target, details, requested_by, request_id } = new;
+        let (id, created_at) = OperationId::make();
+        let row = row::ActiveModel {
+            id: Set(id.to_string()),
+            kind: Set(kind.word().to_owned()),
+            target_type: Set(target.kind),
+            target_name: Set(target.name),
+            state: Set(State::Pending.word().to_owned()),
+            percent: Set(0),
+            description: Set("waiting to begin".to_owned()),
+            details: Set(details),
+            steps: Set(Value::Array(Vec::new())),
+            error: Set(None),
+            result: Set(None),
+            requested_by: Set(requested_by),
+            request_id: Set(request_id),
+            created_at: Set(created_at.into_inner()),
+            started_at: Set(None),
+            finished_at: Set(None),
+        };
+        let written = row::Entity::insert(row).exec_without_returning(db).await;
+        written.map_err(|source| Error::Write(id, source))?;
+        Ok(id)
+    }
+
+    /// The operation when it has ended, or as it is after `limit`; `None` if there is none.
+    ///
+    /// # Cancellation
+    /// Nothing is lost: it only watches.
+    pub(crate) async fn wait(
+        &self,
+        id: OperationId,
+        limit: Duration,
+    ) -> Result<Option<Operation>, Error> {
+        let mut watched = self.changes.watch(id);
+        let found = self.get(id).await?;
+        match found {
+            Some(operation) if !operation.state.is_done() => {}
+            Some(_) | None => return Ok(found),
+        }
+        // Ended or not: the row tells.
+        let _in_time = tokio::time::timeout(limit, watched.ended()).await;
+        self.get(id).await
+    }
+}
+
+impl OperationId {
+    /// A new id, and the moment that it names.
+    fn make() -> (Self, Timestamp) {
+        let id = Uuid::now_v7();
+        let made_at = id.get_timestamp().and_then(|at| {
+            let (seconds, nanos) = at.to_unix();
+            let seconds = time::OffsetDateTime::from_unix_timestamp(seconds.cast_signed()).ok()?;
+            Some(Timestamp::from(seconds + Duration::from_nanos(nanos.into())))
+        });
+        (Self(id), made_at.unwrap_or_else(Timestamp::now))
+    }
+}
+
+impl fmt::Display for OperationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+impl FromStr for OperationId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+impl Target {
+    /// An element.
+    pub(crate) fn element(name: &ElementName) -> Self {
+        Self { kind: "element".to_owned(), name: name.to_string() }
+    }
+}
+
+impl Failure {
+    /// A failure that says `detail`, with the code of this name.
+    pub(crate) fn new(code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            code: code.to_owned(),
+            detail: detail.into(),
+            hint: None,
+            errors: Vec::new(),
+            members: Map::new(),
+        }
+    }
+}
