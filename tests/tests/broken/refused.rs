@@ -6,8 +6,9 @@ use std::process::Command;
 
 use expect_test::{Expect, expect};
 use metapaas_tests::daemon::Wanted;
-use metapaas_tests::plugins::{Workspace, daemon, library};
+use metapaas_tests::plugins::{Plugin, Workspace, daemon, library};
 use metapaas_tests::swaps::Lane;
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::bundles::{
@@ -210,4 +211,43 @@ async fn what_hangs_in_start_in_the_daemon_is_retained() {
         .await;
     let retained = scene.retained().await;
     expect![[r#"[("0.2.0", "its thread did not return within 300 ms of being told to stop; it may be blocked or busy")]"#]].assert_eq(&format!("{retained:?}"));
+}
+
+/// What the daemon or another element has is not to be had, and whoever has it keeps it.
+#[tokio::test]
+async fn what_clashes_is_refused() {
+    let scene = Scene::set(Lane::InProcess).await;
+    let edges = Plugin::built(Workspace::Fixtures, "edges");
+    scene.daemon.offer(&edges);
+    let mounted = Wanted::of(&edges).with("mounts", json!(["/edges"]));
+    let _document = scene.daemon.install(mounted).await;
+    let wanted = scene.wanted(BROKEN);
+    let mount = |prefix: &str| wanted.clone().with("mounts", json!([prefix]));
+    let check = async |package: &str, wanted: &Wanted, text: Expect| {
+        scene.is_refused(&packed(package), wanted, &text).await;
+        let health = scene.daemon.health("edges").await;
+        assert_eq!(health["status"], "ok", "the other neighbor serves: {health}");
+    };
+    check("clashing-type", &wanted, expect!["type `swap` is served by element `swap`; uninstall that element, or give the type another slug"]).await;
+    check("clashing-routes", &wanted, expect!["the probe refused the plugin: route `/things/{name}`: Insertion failed due to conflict with previously registered route: /things/{id}"]).await;
+    check(
+        "clashing-mounts",
+        &mount("/v1/elements"),
+        expect!["mount `/v1/elements` would hide the daemon's own paths; ask for another prefix"],
+    )
+    .await;
+    check(
+        "clashing-mounts",
+        &mount("/edges"),
+        expect!["mount `/edges` overlaps with `/edges` of element `edges`; ask for another prefix"],
+    )
+    .await;
+    check(
+        "clashing-mounts",
+        &mount("/edges/below"),
+        expect![
+            "mount `/edges/below` overlaps with `/edges` of element `edges`; ask for another prefix"
+        ],
+    )
+    .await;
 }
