@@ -21,10 +21,12 @@ use tokio::time::timeout;
 
 use crate::data::DataDir;
 
+mod authorizer;
 pub(crate) mod config;
 #[allow(dead_code, reason = "the rows are there before the code that writes them")]
 pub(crate) mod entity;
 mod error;
+pub(crate) mod fence;
 mod open;
 #[cfg(test)]
 pub(crate) mod testing;

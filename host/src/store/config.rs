@@ -23,6 +23,16 @@ pub(crate) struct Config {
     pub(crate) lock_timeout_ms: u64,
     /// How long a statement may take on PostgreSQL, waiting included.
     pub(crate) statement_timeout_ms: u64,
+    /// Connections that one element's plugin may have open at a time.
+    pub(crate) plugin_connections_max: usize,
+    /// Calls that one generation may have under way; one more is refused.
+    pub(crate) plugin_calls_max: usize,
+    /// How long a statement of a plugin may take, waiting included.
+    pub(crate) plugin_statement_limit_ms: u64,
+    /// How long a transaction of a plugin may be open; it is taken back then.
+    pub(crate) plugin_transaction_limit_ms: u64,
+    /// How long a connection of a plugin may lie idle before it is closed.
+    pub(crate) plugin_idle_ms: u64,
 }
 
 /// A setting that cannot work.
@@ -49,16 +59,47 @@ impl Config {
             connect_timeout_ms,
             lock_timeout_ms,
             statement_timeout_ms,
+            plugin_connections_max,
+            plugin_calls_max,
+            plugin_statement_limit_ms,
+            plugin_transaction_limit_ms,
+            plugin_idle_ms,
         } = *self;
         at_least_one("store.connections_max", u64::from(connections_max))?;
         at_least_one("store.connect_timeout_ms", connect_timeout_ms)?;
         at_least_one("store.lock_timeout_ms", lock_timeout_ms)?;
-        at_least_one("store.statement_timeout_ms", statement_timeout_ms)
+        at_least_one("store.statement_timeout_ms", statement_timeout_ms)?;
+        at_least_one("store.plugin_connections_max", plugin_connections_max as u64)?;
+        at_least_one("store.plugin_calls_max", plugin_calls_max as u64)?;
+        at_least_one("store.plugin_statement_limit_ms", plugin_statement_limit_ms)?;
+        at_least_one("store.plugin_transaction_limit_ms", plugin_transaction_limit_ms)?;
+        at_least_one("store.plugin_idle_ms", plugin_idle_ms)
     }
 
     /// How long connecting, or waiting for a free connection, may take.
     pub(super) fn connect_timeout(&self) -> Duration {
         Duration::from_millis(self.connect_timeout_ms)
+    }
+
+    /// How long a statement of a plugin may take, waiting included.
+    pub(crate) fn plugin_statement_limit(&self) -> Duration {
+        Duration::from_millis(self.plugin_statement_limit_ms)
+    }
+
+    /// How long a transaction of a plugin may be open.
+    pub(crate) fn plugin_transaction_limit(&self) -> Duration {
+        Duration::from_millis(self.plugin_transaction_limit_ms)
+    }
+
+    /// How long a connection of a plugin may lie idle.
+    pub(super) fn plugin_idle(&self) -> Duration {
+        Duration::from_millis(self.plugin_idle_ms)
+    }
+
+    /// After so long the server ends a session of a plugin by itself whose transaction does nothing; the host is
+    /// to be first.
+    pub(super) fn plugin_session_limit_ms(&self) -> u64 {
+        self.plugin_transaction_limit_ms.saturating_mul(2).saturating_add(1_000)
     }
 
     /// How long a statement waits for what another one has locked.
@@ -75,6 +116,11 @@ impl Default for Config {
             connect_timeout_ms: 10_000,
             lock_timeout_ms: 5_000,
             statement_timeout_ms: 60_000,
+            plugin_connections_max: 4,
+            plugin_calls_max: 256,
+            plugin_statement_limit_ms: 10_000,
+            plugin_transaction_limit_ms: 2_000,
+            plugin_idle_ms: 30_000,
         }
     }
 }

@@ -1,0 +1,1 @@
+//! What plugins try, on every database, against the database alone.
