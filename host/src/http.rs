@@ -5,9 +5,10 @@
 //! | [`server`] | the listener, the connections, the drain; knows nothing of routes |
 //! | [`route`] | which path is whose |
 //! | [`system`] | the host's own pages |
+//! | [`elements`], [`operations`] | what can be changed, and how far a change is |
+//! | [`paging`], [`query`], [`wait`] | what lists have in common; what a query says; how long a client waits |
 //! | [`dispatch`], [`body`], [`upgrade`] | from a request to a plugin, and back |
 //! | [`problem`], [`respond`] | how failures look, and which failure becomes which problem |
-//! | [`query`], [`wait`] | what a query says; how long a client waits |
 //! | [`request_id`], [`readiness`] | what every answer carries; what `/readyz` says |
 //!
 //! Guarantees: every answer carries a request id, every refusal is a problem, every limit is a setting. `http`
@@ -19,8 +20,10 @@ pub(crate) mod body;
 pub(crate) mod config;
 pub(crate) mod dispatch;
 mod elements;
+#[allow(dead_code, reason = "elements begin to use it")]
+pub(crate) mod operations;
+pub(crate) mod paging;
 pub(crate) mod problem;
-#[allow(dead_code, reason = "lists come with the operations")]
 pub(crate) mod query;
 pub(crate) mod readiness;
 pub(crate) mod request_id;
@@ -36,6 +39,7 @@ pub(crate) use config::Config;
 
 use crate::identity::Identity;
 use crate::metrics::Metrics;
+use crate::operation::Operations;
 use crate::plugin::Plugins;
 use crate::rollout::Elements;
 use crate::shutdown::Tasks;
@@ -56,6 +60,10 @@ pub(crate) struct State {
     pub(crate) plugins: Arc<Plugins>,
     /// What is installed, and the way to change it.
     pub(crate) elements: Arc<Elements>,
+    /// What takes time.
+    pub(crate) operations: Operations,
+    /// Signs page tokens.
+    pub(crate) page_key: paging::Key,
     /// What outlives an answer: upgraded connections, bodies that are pulled.
     pub(crate) tasks: Tasks,
 }
@@ -67,6 +75,8 @@ impl State {
         identity: Identity,
         metrics: Metrics,
         elements: Arc<Elements>,
+        operations: Operations,
+        page_key: paging::Key,
         tasks: Tasks,
     ) -> Self {
         let plugins = Arc::clone(elements.plugins());
@@ -77,6 +87,8 @@ impl State {
             readiness: Readiness::default(),
             plugins,
             elements,
+            operations,
+            page_key,
             tasks,
         }
     }

@@ -15,9 +15,10 @@ use crate::config::Config;
 use crate::data::DataDir;
 use crate::http::readiness::Standing;
 use crate::http::server::Server;
-use crate::http::{State, server};
+use crate::http::{State, paging, server};
 use crate::identity::Identity;
 use crate::metrics::Metrics;
+use crate::operation::Operations;
 use crate::plugin::Plugins;
 use crate::rollout::Elements;
 use crate::shutdown::{Outcome, Signals, Tasks};
@@ -88,7 +89,7 @@ fn run_daemon(flags: &serve::Flags, started: Instant) -> Result<Exit, Failure> {
 async fn serve_until_told(
     config: Config,
     data: Arc<DataDir>,
-    _store: Store,
+    store: Store,
     identity: Identity,
     started: Instant,
 ) -> Result<Exit, Failure> {
@@ -98,8 +99,18 @@ async fn serve_until_told(
     let plugins =
         Plugins::open(config.plugin.clone(), &data, metrics.plugin.clone(), plugin_side.clone())?;
     let elements = Elements::open(plugins, plugin_side.clone(), &data, config.bundles())?;
-    let state =
-        Arc::new(State::new(config.http.clone(), identity, metrics, elements, requests.clone()));
+    let operations = Operations::new(store, plugin_side.clone());
+    operations.prune_by_period(&config.operation);
+    let page_key = paging::Key::open(&data)?;
+    let state = Arc::new(State::new(
+        config.http.clone(),
+        identity,
+        metrics,
+        elements,
+        operations,
+        page_key,
+        requests.clone(),
+    ));
     let measured = state.metrics.http.clone();
     let server = Server::start(listener, &config.http, measured, requests, Arc::clone(&state))?;
     serve::show_address(server.local_addr())

@@ -39,6 +39,7 @@ mod running;
 mod steps;
 mod words;
 
+pub(crate) use changes::Watching;
 pub(crate) use config::Config;
 pub(crate) use logs::{Level, Line};
 pub(crate) use read::{Filter, Order, Page, Slice};
@@ -220,6 +221,11 @@ impl Operations {
         Ok(id)
     }
 
+    /// Sees every write of the operation `id` from now on: watch first and read then, or miss one.
+    pub(crate) fn watch(&self, id: OperationId) -> Watching {
+        self.changes.watch(id)
+    }
+
     /// The operation when it has ended, or as it is after `limit`; `None` if there is none.
     ///
     /// # Cancellation
@@ -229,7 +235,7 @@ impl Operations {
         id: OperationId,
         limit: Duration,
     ) -> Result<Option<Operation>, Error> {
-        let mut watched = self.changes.watch(id);
+        let mut watched = self.watch(id);
         let found = self.get(id).await?;
         match found {
             Some(operation) if !operation.state.is_done() => {}

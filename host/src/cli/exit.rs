@@ -96,6 +96,12 @@ impl From<http::server::Error> for Failure {
     }
 }
 
+impl From<http::paging::Error> for Failure {
+    fn from(error: http::paging::Error) -> Self {
+        Self::new(Exit::Failed, error)
+    }
+}
+
 impl From<plugin::OpenError> for Failure {
     fn from(error: plugin::OpenError) -> Self {
         Self::new(Exit::Failed, error)

@@ -2,14 +2,17 @@
 //!
 //! A small body of known length is collected before the plugin hears of the request, so a slow client
 //! never holds a place in a plugin. Any other is pulled by the plugin, piece by piece ([`Pump`]). What goes
-//! back is a [`Body`]: whole, or in chunks of which the next is asked for when the client took the last.
+//! back is a [`Body`]: whole, or in chunks of which the next is asked for when the client took the last. What
+//! the host itself tells bit by bit is pulled by the client's connection in the same way ([`Told`]).
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::Stream;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -37,6 +40,23 @@ pub(crate) enum Body {
     Whole(Option<Bytes>),
     /// As the plugin sends it.
     Chunked(Box<Chunked>),
+    /// As the host has something to tell.
+    Told(Told),
+}
+
+/// A body that the host makes while it is sent. It is asked for more when the client took what there was, and
+/// dropped when the client leaves.
+pub(crate) struct Told(Pin<Box<dyn Stream<Item = Result<Bytes, Cut>> + Send>>);
+
+/// Why an answer's body ends before it is whole.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Cut {
+    /// The plugin ended it.
+    #[error(transparent)]
+    ByPlugin(#[from] BrokenOff),
+    /// The host could not go on, or is ending.
+    #[error("the daemon broke the body off")]
+    ByHost,
 }
 
 /// A body that a plugin sends in chunks.
@@ -61,6 +81,19 @@ impl Chunked {
     }
 }
 
+impl Told {
+    /// What `stream` yields.
+    pub(crate) fn new(stream: impl Stream<Item = Result<Bytes, Cut>> + Send + 'static) -> Self {
+        Self(Box::pin(stream))
+    }
+}
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Told")
+    }
+}
+
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
         Self::Whole((!bytes.is_empty()).then_some(bytes))
@@ -75,22 +108,23 @@ impl Default for Body {
 
 impl HttpBody for Body {
     type Data = Bytes;
-    type Error = BrokenOff;
+    type Error = Cut;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         match &mut *self {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Chunked(chunked) => chunked.poll_chunk(context),
+            Self::Told(Told(stream)) => stream.as_mut().poll_next(context).map_ok(Frame::data),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(bytes) => bytes.is_none(),
-            Self::Chunked(_) => false,
+            Self::Chunked(_) | Self::Told(_) => false,
         }
     }
 
@@ -99,16 +133,13 @@ impl HttpBody for Body {
             Self::Whole(bytes) => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
-            Self::Chunked(_) => SizeHint::default(),
+            Self::Chunked(_) | Self::Told(_) => SizeHint::default(),
         }
     }
 }
 
 impl Chunked {
-    fn poll_chunk(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         if let Some(call) = self.sending.take() {
             self.pending.taken(call);
         }
@@ -120,7 +151,7 @@ impl Chunked {
             }
             Some(Err(broken)) => {
                 self.pending.end();
-                Some(Err(broken))
+                Some(Err(broken.into()))
             }
             None => {
                 self.pending.end();

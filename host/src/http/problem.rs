@@ -40,6 +40,8 @@ struct Parts {
     allow: Option<Cow<'static, str>>,
     /// The values that the sentence names.
     members: Map<String, Value>,
+    /// The operation that it ended.
+    operation_id: Option<String>,
     /// Why it came to this. For the log alone.
     cause: Option<String>,
 }
@@ -100,6 +102,7 @@ impl Problem {
             retry: code.spec().retry,
             allow: None,
             members: Map::new(),
+            operation_id: None,
             cause: None,
         }))
     }
@@ -128,6 +131,12 @@ impl Problem {
     /// Adds a value that the sentence names as a member of its own.
     pub(crate) fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
         self.0.members.insert(member.to_owned(), value.into());
+        self
+    }
+
+    /// Names the operation that it is about.
+    pub(crate) fn operation(mut self, id: impl Into<String>) -> Self {
+        self.0.operation_id = Some(id.into());
         self
     }
 
@@ -160,11 +169,23 @@ impl Problem {
         tracing::warn!(request_id = %id, %code, path = instance, cause, "{detail}");
     }
 
-    /// It as JSON; without a request id where no request was read.
+    /// It as JSON text; without a request id where no request was read.
     pub(crate) fn document(&self, instance: &str, request_id: Option<&str>) -> Bytes {
-        let Parts { code, detail, hint, errors, retry, allow: _, members, cause: _ } = &*self.0;
+        let document = self.members(instance, request_id);
+        serde_json::to_vec(&document).expect("a problem is strings, numbers and JSON values").into()
+    }
+
+    /// It as a part of another document.
+    pub(crate) fn value(&self, instance: &str, request_id: Option<&str>) -> Value {
+        let document = self.members(instance, request_id);
+        serde_json::to_value(document).expect("a problem is strings, numbers and JSON values")
+    }
+
+    fn members<'a>(&'a self, instance: &'a str, request_id: Option<&'a str>) -> Document<'a> {
+        let Parts { code, detail, hint, errors, retry, allow: _, members, operation_id, cause: _ } =
+            &*self.0;
         let spec = code.spec();
-        let document = Document {
+        Document {
             r#type: code.type_path(),
             title: spec.title,
             status: spec.status.as_u16(),
@@ -175,11 +196,10 @@ impl Problem {
             hint: hint.as_deref().unwrap_or(spec.hint),
             retryable: *retry != Retry::Never,
             request_id,
-            operation_id: None,
+            operation_id: operation_id.as_deref(),
             message: detail,
             members,
-        };
-        serde_json::to_vec(&document).expect("a problem is strings, numbers and JSON values").into()
+        }
     }
 
     fn write_headers(&self, headers: &mut HeaderMap) {

@@ -43,6 +43,14 @@ impl Query {
         Problem::new(Code::BadRequest, detail).with("parameter", name).with("value", value)
     }
 
+    /// All but those in `dropped`, in an order that does not depend on how they were sent.
+    pub(crate) fn sorted_without(&self, dropped: &[&str]) -> Vec<(&str, &str)> {
+        let pairs = self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let mut kept: Vec<_> = pairs.filter(|(name, _)| !dropped.contains(name)).collect();
+        kept.sort_unstable();
+        kept
+    }
+
     /// It as text again, with `name` set to `value` and without those in `dropped`.
     pub(crate) fn with(&self, name: &str, value: &str, dropped: &[&str]) -> String {
         let kept =

@@ -39,6 +39,12 @@ pub(crate) fn no_route(path: &str) -> Problem {
     Problem::new(Code::RouteNotFound, format!("Nothing answers at {path}.")).with("path", path)
 }
 
+/// What is asked for cannot be done; these can.
+pub(crate) fn no_action(verb: &str, known: &[&str]) -> Problem {
+    let detail = format!("There is no action {verb} here; there are {}.", known.join(", "));
+    Problem::new(Code::ActionNotFound, detail).with("action", verb).with("actions", known)
+}
+
 /// The daemon is not ready, for these reasons.
 pub(crate) fn not_ready(reasons: &[Reason]) -> Problem {
     let reasons = serde_json::to_value(reasons).expect("reasons are strings");

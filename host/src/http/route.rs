@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use super::problem::Problem;
 use super::request_id::RequestId;
 use super::server::Answer;
-use super::{Body, State, dispatch, elements, system};
+use super::{Body, State, dispatch, elements, operations, system};
 use crate::plugin::table::TYPES_PREFIX;
 
 impl Answer for State {
@@ -36,6 +36,9 @@ async fn answer(
         }
         if let Some(place) = elements::Place::at(path) {
             return elements::answer(state, place, request).await;
+        }
+        if let Some(place) = operations::Place::at(path) {
+            return operations::answer(state, place, request).await;
         }
     }
     dispatch::answer(state, request, id).await

@@ -68,6 +68,8 @@ codes! {
         "Invalid JSON", "Send one JSON document.";
     UnknownField = "UNKNOWN_FIELD", BAD_REQUEST, Never,
         "Unknown field", "Remove the field or correct its name.";
+    PageTokenMismatch = "PAGE_TOKEN_MISMATCH", BAD_REQUEST, Never,
+        "Page token of another list", "Begin without page_token, and keep filter and order while paging.";
     Unauthenticated = "UNAUTHENTICATED", UNAUTHORIZED, Never,
         "Not authenticated", "Send the token as `Authorization: Bearer`, as `X-API-Key` or as a Basic password.";
     Forbidden = "FORBIDDEN", FORBIDDEN, Never,
@@ -82,10 +84,18 @@ codes! {
         "No such element", "GET /v1/elements lists the elements.";
     VersionNotFound = "VERSION_NOT_FOUND", NOT_FOUND, Never,
         "No such version", "Choose one of the known versions.";
+    OperationNotFound = "OPERATION_NOT_FOUND", NOT_FOUND, Never,
+        "No such operation", "GET /v1/operations lists the operations; old ones are forgotten.";
+    ActionNotFound = "ACTION_NOT_FOUND", NOT_FOUND, Never,
+        "No such action", "Use one of the actions that the problem lists.";
     MethodNotAllowed = "METHOD_NOT_ALLOWED", METHOD_NOT_ALLOWED, Never,
         "Method not allowed", "Use one of the methods in the Allow header.";
     ElementBusy = "ELEMENT_BUSY", CONFLICT, After(1),
         "Element is changing", "Wait for its operation to end.";
+    OperationFinished = "OPERATION_FINISHED", CONFLICT, Never,
+        "Operation has ended", "Ask for what you want instead; it becomes an operation of its own.";
+    NotCancellable = "NOT_CANCELLABLE", CONFLICT, Never,
+        "Operation cannot be canceled", "Ask for what you want instead; the newer operation supersedes this one.";
     BodyLate = "BODY_LATE", REQUEST_TIMEOUT, Never,
         "Body came too late", "Send the body faster, or in a route that streams it.";
     BodyTooLarge = "BODY_TOO_LARGE", PAYLOAD_TOO_LARGE, Never,

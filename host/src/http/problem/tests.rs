@@ -60,6 +60,7 @@ fn the_list_is_stable() {
         400 BAD_REQUEST Never: Bad request
         400 INVALID_JSON Never: Invalid JSON
         400 UNKNOWN_FIELD Never: Unknown field
+        400 PAGE_TOKEN_MISMATCH Never: Page token of another list
         401 UNAUTHENTICATED Never: Not authenticated
         403 FORBIDDEN Never: Forbidden
         404 NOT_FOUND Never: Not found
@@ -67,8 +68,12 @@ fn the_list_is_stable() {
         404 TYPE_NOT_FOUND Never: No such type
         404 ELEMENT_NOT_FOUND Never: No such element
         404 VERSION_NOT_FOUND Never: No such version
+        404 OPERATION_NOT_FOUND Never: No such operation
+        404 ACTION_NOT_FOUND Never: No such action
         405 METHOD_NOT_ALLOWED Never: Method not allowed
         409 ELEMENT_BUSY After(1): Element is changing
+        409 OPERATION_FINISHED Never: Operation has ended
+        409 NOT_CANCELLABLE Never: Operation cannot be canceled
         408 BODY_LATE Never: Body came too late
         413 BODY_TOO_LARGE Never: Body too large
         415 UNSUPPORTED_MEDIA_TYPE Never: Unsupported media type

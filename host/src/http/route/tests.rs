@@ -11,18 +11,23 @@ use tokio::net::TcpStream;
 
 use super::*;
 use crate::data::DataDir;
-use crate::http::Config;
 use crate::http::problem::Code;
 use crate::http::readiness::Standing;
 use crate::http::server::{Server, bind};
-use crate::identity::Identity;
+use crate::http::{Config, paging};
+use crate::identity::{Identity, Token};
 use crate::metrics::Metrics;
+use crate::operation::Operations;
 use crate::plugin::{self, Plugins};
 use crate::rollout::Elements;
 use crate::shutdown::Tasks;
+use crate::store::Store;
+
+mod operations;
 
 struct Daemon {
     state: Arc<State>,
+    token: String,
     server: Server,
     _directory: TempDir,
 }
@@ -36,29 +41,54 @@ struct Answered {
 async fn start() -> Daemon {
     let directory = tempfile::tempdir().unwrap();
     let data = Arc::new(DataDir::open(directory.path()).unwrap());
-    let identity = Identity::open(&data, |_| Ok(())).unwrap();
+    let mut token = String::new();
+    let show = |shown: &Token| {
+        token.push_str(shown.reveal());
+        Ok(())
+    };
+    let identity = Identity::open(&data, show).unwrap();
+    let operations = Operations::new(Store::temporary(directory.path()).await, Tasks::default());
+    let page_key = paging::Key::open(&data).unwrap();
     let (metrics, tasks) = (Metrics::new(), Tasks::default());
     let limits = plugin::Config::default();
     let plugins = Plugins::open(limits, &data, metrics.plugin.clone(), Tasks::default()).unwrap();
     let elements = Elements::open(plugins, Tasks::default(), &data, data.join("bundles")).unwrap();
-    let state = Arc::new(State::new(Config::default(), identity, metrics, elements, tasks.clone()));
+    let state = Arc::new(State::new(
+        Config::default(),
+        identity,
+        metrics,
+        elements,
+        operations,
+        page_key,
+        tasks.clone(),
+    ));
     let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let metrics = state.metrics.http.clone();
     let server =
         Server::start(listener, &state.config, metrics, tasks, Arc::clone(&state)).unwrap();
-    Daemon { state, server, _directory: directory }
+    Daemon { state, token, server, _directory: directory }
 }
 
 impl Daemon {
     async fn ask(&self, method: &str, path: &str) -> Answered {
-        let mut stream = TcpStream::connect(self.server.local_addr()).await.unwrap();
-        let head = "host: x\r\nx-request-id: id\r\nconnection: close";
-        let request = format!("{method} {path} HTTP/1.1\r\n{head}\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
+        self.ask_with(method, path, "").await
+    }
+
+    /// Asks with further headers, each with its end of line.
+    async fn ask_with(&self, method: &str, path: &str, headers: &str) -> Answered {
+        let mut stream = self.send(method, path, headers).await;
         let mut text = String::new();
         stream.read_to_string(&mut text).await.unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         Answered { head: head.to_owned(), body: body.to_owned() }
+    }
+
+    async fn send(&self, method: &str, path: &str, headers: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.server.local_addr()).await.unwrap();
+        let head = format!("host: x\r\nx-request-id: id\r\n{headers}connection: close");
+        let request = format!("{method} {path} HTTP/1.1\r\n{head}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream
     }
 }
 

@@ -1,0 +1,229 @@
+//! `/v1/operations`: what takes time, how far it is, what it said, and why it failed.
+//!
+//! Every call needs the admin token. `?wait=30s` answers when the operation ends, or as it is after that time;
+//! nothing polls. A failed operation holds the problem that an answer would have been.
+
+use std::time::Duration;
+
+use ::http::{HeaderValue, Method, Request, Response, Uri};
+use hyper::body::Incoming;
+
+use super::paging::{self, Paging};
+use super::problem::{Code, FieldError, Problem};
+use super::query::Query;
+use super::{Body, State, respond, wait};
+use crate::operation::{
+    self, Failure, FieldFailure, Filter, Operation, OperationId, Order, Slice, Target,
+};
+
+mod document;
+mod logs;
+
+/// What a list of operations may be asked.
+const TARGET: &str = "target";
+const STATE: &str = "state";
+const ORDER: &str = "order_by";
+
+/// The one action that an operation has.
+const CANCEL: &str = "cancel";
+
+/// What of `/v1/operations` a path names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Place<'p> {
+    /// All of them.
+    All,
+    /// One.
+    One(&'p str),
+    /// What one said.
+    Logs(&'p str),
+    /// Something to be done with one.
+    Action(&'p str, &'p str),
+}
+
+impl<'p> Place<'p> {
+    /// The place of a path without its trailing slash, if it is one of these.
+    pub(crate) fn at(path: &'p str) -> Option<Self> {
+        let rest = path.strip_prefix("/v1/operations")?;
+        if rest.is_empty() {
+            return Some(Self::All);
+        }
+        let mut segments = rest.strip_prefix('/')?.split('/');
+        let id = segments.next()?;
+        match (segments.next(), segments.next(), segments.next()) {
+            (None, _, _) => Some(Self::One(id)),
+            (Some("logs"), None, _) => Some(Self::Logs(id)),
+            (Some("actions"), Some(verb), None) => Some(Self::Action(id, verb)),
+            (Some(_), _, _) => None,
+        }
+    }
+}
+
+/// Answers a request for one of these places.
+///
+/// # Errors
+/// Whatever keeps it from being done.
+pub(crate) async fn answer(
+    state: &State,
+    place: Place<'_>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Problem> {
+    let principal = state.identity.authenticate(request.headers())?;
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    match place {
+        Place::All if is_read => list(state, request.uri(), None).await,
+        Place::One(id) if is_read => one(state, id, &request).await,
+        Place::Logs(id) if is_read => logs::answer(state, find(state, id).await?, &request).await,
+        Place::Action(id, verb) if request.method() == Method::POST => {
+            tracing::info!(principal = principal.name(), operation = id, verb, "asked for");
+            act(state, id, verb).await
+        }
+        Place::Action(..) => Err(Problem::method_not_allowed("POST")),
+        Place::All | Place::One(_) | Place::Logs(_) => {
+            Err(Problem::method_not_allowed("GET, HEAD"))
+        }
+    }
+}
+
+/// The operations of one target, as `GET /v1/operations?target=…` has them.
+pub(crate) async fn history(
+    state: &State,
+    target: &Target,
+    request: &Request<Incoming>,
+) -> Result<Response<Body>, Problem> {
+    list(state, request.uri(), Some(target)).await
+}
+
+/// The operation when it has ended, or as it is after `wait` or when the daemon ends; `None` if there is none.
+pub(crate) async fn ended(
+    state: &State,
+    id: OperationId,
+    wait: Duration,
+) -> Result<Option<Operation>, Problem> {
+    let found = tokio::select! {
+        waited = state.operations.wait(id, wait) => waited,
+        // The rest of it may be for the next start of the daemon to do.
+        () = state.tasks.cancelled() => state.operations.get(id).await,
+    };
+    found.map_err(|error| respond::internal(&error))
+}
+
+/// Where an operation is, as a header has it.
+pub(crate) fn location(id: OperationId) -> HeaderValue {
+    HeaderValue::from_str(&path(id)).expect("a path of hexadecimal digits is visible ASCII")
+}
+
+/// Why an operation failed, as the answer to a request that waited for it.
+pub(crate) fn failed(operation: &Operation) -> Problem {
+    let Some(Failure { code, detail, hint, errors, members }) = &operation.failure else {
+        let detail = format!("Operation {} ended as {}.", operation.id, operation.state);
+        return Problem::new(Code::Internal, detail).operation(operation.id.to_string());
+    };
+    // Codes are never renamed; only another version can have written one that is not known.
+    let code_of = |name: &str| Code::named(name).unwrap_or(Code::Internal);
+    let problem = Problem::new(code_of(code), detail.clone()).operation(operation.id.to_string());
+    let problem = match hint {
+        Some(hint) => problem.hint(hint.clone()),
+        None => problem,
+    };
+    let problem = errors.iter().fold(problem, |problem, error| {
+        let FieldFailure { pointer, code, message } = error.clone();
+        problem.field(FieldError { pointer, code: code_of(&code).spec().name, message })
+    });
+    members.iter().fold(problem, |problem, (name, value)| problem.with(name, value.clone()))
+}
+
+fn path(id: OperationId) -> String {
+    format!("/v1/operations/{id}")
+}
+
+async fn list(
+    state: &State,
+    uri: &Uri,
+    target: Option<&Target>,
+) -> Result<Response<Body>, Problem> {
+    let query = Query::of(uri);
+    let own = [STATE, ORDER, TARGET];
+    // The target of a history is in its path.
+    let n_own = if target.is_some() { 2 } else { 3 };
+    query.only(&[&own[..n_own], &paging::PARAMETERS].concat())?;
+    let filter = Filter {
+        target: match target {
+            Some(target) => Some(target.clone()),
+            None => query.get(TARGET).map(parse_target).transpose()?,
+        },
+        states: parse_states(&query)?,
+    };
+    let order = parse_order(&query)?;
+    let paging = Paging::of(uri, &query, &state.page_key)?;
+    let slice = Slice { after: paging.after()?, n_max: paging.size() };
+    let page = state.operations.list(&filter, order, slice).await;
+    let page = page.map_err(|error| respond::internal(&error))?;
+    let items: Vec<_> = page.items.iter().map(document::of).collect();
+    let more_after = page.more_after.map(|id| id.to_string());
+    Ok(paging.answer(&items, more_after.as_deref()))
+}
+
+fn parse_target(text: &str) -> Result<Target, Problem> {
+    match text.split_once('/') {
+        Some((kind, name)) if !kind.is_empty() && !name.is_empty() => {
+            Ok(Target { kind: kind.to_owned(), name: name.to_owned() })
+        }
+        Some(_) | None => Err(Query::refused(TARGET, text, "a type and a name, as in element/s3")),
+    }
+}
+
+fn parse_states(query: &Query) -> Result<Vec<operation::State>, Problem> {
+    let Some(text) = query.get(STATE) else { return Ok(Vec::new()) };
+    let states = text.split(',').map(operation::State::named);
+    states.collect::<Option<_>>().ok_or_else(|| {
+        let known: Vec<_> = operation::State::ALL.iter().map(|state| state.word()).collect();
+        Query::refused(STATE, text, &format!("some of {}", known.join(",")))
+    })
+}
+
+fn parse_order(query: &Query) -> Result<Order, Problem> {
+    match query.get(ORDER) {
+        None | Some("created_at desc") => Ok(Order::NewestFirst),
+        Some("created_at" | "created_at asc") => Ok(Order::OldestFirst),
+        Some(other) => Err(Query::refused(ORDER, other, "created_at or created_at desc")),
+    }
+}
+
+async fn one(
+    state: &State,
+    id: &str,
+    request: &Request<Incoming>,
+) -> Result<Response<Body>, Problem> {
+    Query::of(request.uri()).only(&[wait::PARAMETER])?;
+    let wait = wait::asked(request)?;
+    let mut operation = find(state, id).await?;
+    if let Some(wait) = wait.filter(|_| !operation.state.is_done()) {
+        operation = ended(state, operation.id, wait).await?.unwrap_or(operation);
+    }
+    Ok(respond::json(&document::of(&operation)))
+}
+
+async fn act(state: &State, id: &str, verb: &str) -> Result<Response<Body>, Problem> {
+    let operation = find(state, id).await?;
+    if verb != CANCEL {
+        return Err(respond::no_action(verb, &[CANCEL]));
+    }
+    let Operation { id, state, .. } = operation;
+    let problem = if state.is_done() {
+        Problem::new(Code::OperationFinished, format!("Operation {id} has ended as {state}."))
+    } else {
+        let detail = format!("Operation {id} goes on until it is done or fails.");
+        Problem::new(Code::NotCancellable, detail)
+    };
+    Err(problem.operation(id.to_string()).with("state", state.word()))
+}
+
+async fn find(state: &State, text: &str) -> Result<Operation, Problem> {
+    let not_found = || {
+        let detail = format!("There is no operation {text}.");
+        Problem::new(Code::OperationNotFound, detail).with("operation", text)
+    };
+    let id: OperationId = text.parse().map_err(|_no_id| not_found())?;
+    let found = state.operations.get(id).await.map_err(|error| respond::internal(&error))?;
+    found.ok_or_else(not_found)
+}
