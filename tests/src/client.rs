@@ -53,10 +53,34 @@ impl Client {
         fields: &[(&str, &str)],
         document: &serde_json::Value,
     ) -> Reply {
-        let mut request = Self::request(Method::PUT, path, fields, document.to_string().into());
+        self.send(Self::document(Method::PUT, path, fields, document)).await
+    }
+
+    /// `POST path` of a JSON document, with these header fields.
+    pub async fn post(
+        &self,
+        path: &str,
+        fields: &[(&str, &str)],
+        document: &serde_json::Value,
+    ) -> Reply {
+        self.send(Self::document(Method::POST, path, fields, document)).await
+    }
+
+    /// A request with a JSON document, to be sent by [`Client::send`] or [`Client::try_send`].
+    ///
+    /// # Panics
+    /// When the path or a field is not one.
+    #[must_use]
+    pub fn document(
+        method: Method,
+        path: &str,
+        fields: &[(&str, &str)],
+        document: &serde_json::Value,
+    ) -> Request<Full<Bytes>> {
+        let mut request = Self::request(method, path, fields, document.to_string().into());
         let json = "application/json".parse().expect("it is a header value");
         request.headers_mut().insert(CONTENT_TYPE, json);
-        self.send(request).await
+        request
     }
 
     /// A request to be sent by [`Client::send`].

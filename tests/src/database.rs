@@ -14,11 +14,13 @@ pub use self::own::OwnDatabase;
 /// Names the URL of a superuser of a PostgreSQL server.
 pub const POSTGRES: &str = "METAPAAS_TEST_POSTGRES";
 
+/// Names the database of stories that leave the choice: `sqlite`, which it is without it, or `postgres`.
+const CHOICE: &str = "METAPAAS_TEST_DATABASE";
+
 /// What a daemon keeps its state in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Database {
     /// A file in its directory.
-    #[default]
     Sqlite,
     /// A database of its own on the server of the tests.
     Postgres,
@@ -27,6 +29,17 @@ pub enum Database {
 impl Database {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Sqlite, Self::Postgres];
+}
+
+impl Default for Database {
+    /// What whoever runs the tests chose: the same stories are run once for each.
+    fn default() -> Self {
+        match std::env::var(CHOICE).as_deref() {
+            Err(_) | Ok("sqlite") => Self::Sqlite,
+            Ok("postgres") => Self::Postgres,
+            Ok(other) => panic!("`{CHOICE}` is `{other}`: wanted `sqlite` or `postgres`"),
+        }
+    }
 }
 
 /// Makes tests of stories, one for each database: `STORY::on_sqlite` and `STORY::on_postgres`.

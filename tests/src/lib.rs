@@ -20,3 +20,4 @@ pub mod plugins;
 pub mod proc;
 pub mod process;
 pub mod swaps;
+pub mod writes;

@@ -196,6 +196,9 @@ fn routes(descriptor: &Descriptor) -> Result<HashMap<RouteBase, Arc<Routes>>, Cl
         methods.routes.push((route.method.clone(), position));
     }
     let mut routes: HashMap<RouteBase, Routes> = HashMap::new();
+    let mut by_path: Vec<_> = by_path.into_iter().collect();
+    // As declared, so that of two that clash it is always the later one that is told.
+    by_path.sort_by_key(|(_place, methods)| methods.routes[0].1);
     for ((base, path), methods) in by_path {
         let under_base = routes.entry(base.clone()).or_default();
         under_base

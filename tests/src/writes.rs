@@ -1,0 +1,118 @@
+//! Writes through a plugin, one after the other, whatever happens to it meanwhile.
+//!
+//! Guarantees: what was acknowledged is remembered, so that it can be missed; each write is asked once and
+//! never again, so that what is there twice was not this. Knows `POST /rows` of the fixture `migrates`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::time::Duration;
+
+use http::Method;
+use serde_json::json;
+use tokio::task::JoinHandle;
+
+use crate::client::Client;
+
+/// Between two writes, so that a run is not about them.
+const BETWEEN: Duration = Duration::from_millis(2);
+/// No write may take longer, or a story would.
+const WRITE_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Writes that go on.
+#[derive(Debug)]
+pub struct Writes {
+    /// Where to: a daemon that starts again listens somewhere else.
+    port: Arc<AtomicU16>,
+    stop: Arc<AtomicBool>,
+    task: JoinHandle<Written>,
+}
+
+/// What came of them.
+#[derive(Debug, Clone, Default)]
+pub struct Written {
+    /// The ids of the rows that were acknowledged.
+    pub acknowledged: Vec<String>,
+    /// What was answered instead, if anything was.
+    pub refused: Vec<String>,
+}
+
+impl Writes {
+    /// Begins to write rows whose ids begin with `prefix` through the type `slug`.
+    #[must_use]
+    pub fn start(address: SocketAddr, slug: &str, prefix: &str) -> Self {
+        let port = Arc::new(AtomicU16::new(address.port()));
+        let stop = Arc::new(AtomicBool::new(false));
+        let path = format!("/v1/types/{slug}/rows");
+        let work = write(Arc::clone(&port), Arc::clone(&stop), path, prefix.to_owned());
+        Self { port, stop, task: tokio::spawn(work) }
+    }
+
+    /// The daemon listens there now.
+    pub fn go_on_at(&self, address: SocketAddr) {
+        self.port.store(address.port(), Ordering::Relaxed);
+    }
+
+    /// Ends and tells.
+    ///
+    /// # Panics
+    /// When the writer itself panicked.
+    pub async fn finish(self) -> Written {
+        self.stop.store(true, Ordering::Relaxed);
+        self.task.await.expect("the writer does not panic")
+    }
+}
+
+impl Written {
+    /// Panics if a write was refused, or if there was none.
+    ///
+    /// # Panics
+    /// With the first refusals.
+    pub fn assert_faultless(&self) {
+        let Self { acknowledged, refused } = self;
+        let shown: Vec<_> = refused.iter().take(5).collect();
+        assert!(refused.is_empty(), "{} writes failed: {shown:#?}", refused.len());
+        assert!(!acknowledged.is_empty(), "nothing was written");
+    }
+
+    /// Panics if something that was acknowledged is not among `kept`.
+    ///
+    /// # Panics
+    /// With the first that are missing.
+    pub fn assert_kept(&self, kept: &[String]) {
+        let kept: std::collections::HashSet<&String> = kept.iter().collect();
+        let lost: Vec<_> = self.acknowledged.iter().filter(|id| !kept.contains(id)).collect();
+        let n_all = self.acknowledged.len();
+        assert!(
+            lost.is_empty(),
+            "{} of {n_all} acknowledged writes are lost: {lost:?}",
+            lost.len()
+        );
+    }
+}
+
+async fn write(
+    port: Arc<AtomicU16>,
+    stop: Arc<AtomicBool>,
+    path: String,
+    prefix: String,
+) -> Written {
+    let mut written = Written::default();
+    for number in 0_u64.. {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let address = SocketAddr::from(([127, 0, 0, 1], port.load(Ordering::Relaxed)));
+        let client = Client { address, token: None };
+        let id = format!("{prefix}-{number}");
+        let request = Client::document(Method::POST, &path, &[], &json!({ "id": id }));
+        match tokio::time::timeout(WRITE_TIME_MAX, client.try_send(request)).await {
+            Ok(Ok(reply)) if reply.status == 201 => written.acknowledged.push(id),
+            Ok(Ok(reply)) => written.refused.push(format!("{id}: {}", reply.text())),
+            Ok(Err(error)) => written.refused.push(format!("{id}: {error:#}")),
+            Err(_late) => written.refused.push(format!("{id}: not answered in time")),
+        }
+        tokio::time::sleep(BETWEEN).await;
+    }
+    written
+}
