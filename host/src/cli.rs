@@ -8,10 +8,12 @@ use clap::{Parser, Subcommand};
 pub(crate) mod config;
 #[allow(dead_code, reason = "the context is there before the client that uses it")]
 pub(crate) mod context;
+pub(crate) mod down;
 pub(crate) mod exit;
 pub(crate) mod plugin;
 pub(crate) mod probe;
 pub(crate) mod serve;
+pub(crate) mod up;
 pub(crate) mod version;
 pub(crate) mod worker;
 
@@ -27,6 +29,10 @@ pub(crate) struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run a daemon with the demo of this checkout, and show what to do with it.
+    Up(serve::Flags),
+    /// Stop what `up` left running in this folder.
+    Down(down::Flags),
     /// Run the daemon until it is told to stop.
     Serve(serve::Flags),
     /// Which daemon the client speaks to.

@@ -6,8 +6,11 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+/// The file in the directory that says who holds it.
+const LOCK: &str = "lock";
 
 /// A data directory that this process holds.
 #[derive(Debug)]
@@ -36,8 +39,16 @@ pub(crate) enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// It cannot be known who holds it.
+    #[error("it cannot be seen whether a daemon holds `{}`: ask as the user that started it", path.display())]
+    Look {
+        /// The lock file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// Another daemon holds it.
-    #[error("data directory `{}` is in use by another daemon (process {holder}): stop that one or name another directory with `--data`", path.display())]
+    #[error("data directory `{}` is in use by another daemon (process {holder}): stop that one (`metapaas down --data {}`) or name another directory with `--data`", path.display(), path.display())]
     InUse {
         /// The directory.
         path: PathBuf,
@@ -86,8 +97,35 @@ impl DataDir {
     }
 }
 
+/// The process that holds a data directory, if one does and can be seen from here.
+///
+/// Looks and does not lock: a daemon that starts at this moment must not find the directory taken.
+///
+/// # Errors
+/// When it cannot be known.
+pub(crate) fn holder(directory: &Path) -> Result<Option<u32>, Error> {
+    let path = directory.join(LOCK);
+    let failed = |source| Error::Look { path: path.clone(), source };
+    let (text, lock) =
+        match fs::read_to_string(&path).and_then(|text| Ok((text, fs::metadata(&path)?))) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(failed(source)),
+        };
+    let Ok(pid) = text.trim().parse::<u32>() else { return Ok(None) };
+    let open = match fs::read_dir(format!("/proc/{pid}/fd")) {
+        Ok(open) => open,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(failed(source)),
+    };
+    // One that is closed while this looks is not the lock.
+    let is_lock = |file: fs::Metadata| (file.dev(), file.ino()) == (lock.dev(), lock.ino());
+    let mut files = open.filter_map(|entry| fs::metadata(entry.ok()?.path()).ok());
+    Ok(files.any(is_lock).then_some(pid))
+}
+
 fn lock(directory: &Path) -> Result<File, Error> {
-    let path = directory.join("lock");
+    let path = directory.join(LOCK);
     let failed = |source| Error::Lock { path: path.clone(), source };
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
@@ -139,6 +177,16 @@ mod tests {
         assert!(refused.to_string().contains(&wanted), "{refused}");
         drop(first);
         DataDir::open(parent.path()).unwrap();
+    }
+
+    #[test]
+    fn the_holder_is_seen_and_only_while_it_holds() {
+        let parent = tempfile::tempdir().unwrap();
+        assert_eq!(holder(parent.path()).unwrap(), None, "nobody was there yet");
+        let data = DataDir::open(parent.path()).unwrap();
+        assert_eq!(holder(parent.path()).unwrap(), Some(std::process::id()));
+        drop(data);
+        assert_eq!(holder(parent.path()).unwrap(), None, "the number in the file is of the past");
     }
 
     #[test]

@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::up::Guide;
 use crate::cli::{Cli, Command, serve};
-use crate::config::Config;
+use crate::config::{Config, Sources};
 use crate::data::DataDir;
 use crate::http::readiness::Standing;
-use crate::http::server::Server;
-use crate::http::{State, paging, server};
+use crate::http::server::{Listener, Server};
+use crate::http::{State, paging};
 use crate::identity::Identity;
 use crate::metrics::Metrics;
 use crate::operation::Operations;
@@ -57,7 +58,9 @@ mod timestamp;
 fn main() -> ExitCode {
     let started = Instant::now();
     let ended = match Cli::parse().command {
-        Command::Serve(flags) => run_daemon(&flags, started),
+        Command::Serve(flags) => run_daemon(flags.sources(), &Guide::silent(), started),
+        Command::Up(flags) => up(&flags, started),
+        Command::Down(flags) => cli::down::run(&flags),
         Command::Context(command) => cli::context::command::run(&command),
         Command::Config(command) => cli::config::run(&command),
         Command::Plugin(command) => cli::plugin::run(command),
@@ -68,21 +71,26 @@ fn main() -> ExitCode {
     cli::exit::code(ended)
 }
 
-/// What happens before there is a runtime: nothing here waits for anybody.
-fn run_daemon(flags: &serve::Flags, started: Instant) -> Result<Exit, Failure> {
-    let config = Config::load(flags.sources())?;
+/// The daemon, for somebody who sees it for the first time.
+fn up(flags: &serve::Flags, started: Instant) -> Result<Exit, Failure> {
+    let guide = Guide::of_this_folder();
+    let ended = run_daemon(guide.sources(flags), &guide, started);
+    ended.map_err(Failure::for_a_reader)
+}
+
+/// What happens before and after there are requests.
+fn run_daemon(sources: Sources, guide: &Guide, started: Instant) -> Result<Exit, Failure> {
+    let config = Config::load(sources)?;
     log::start(&config.log)?;
     serve::warn_of_reserved(&config);
-    let data = DataDir::open(&config.data)?;
+    let data = Arc::new(DataDir::open(&config.data)?);
     let runtime = serve::runtime()?;
     let store = runtime.block_on(Store::open(&config.store, &data))?;
-    let identity = Identity::open(&data, serve::show_first_token)?;
-    let data = Arc::new(data);
-    let serving = serve_until_told(config, Arc::clone(&data), store.clone(), identity, started);
+    let serving = serve_until_told(config, Arc::clone(&data), store.clone(), guide, started);
     let ended = runtime.block_on(serving);
     runtime.block_on(store.close());
     runtime.shutdown_timeout(Duration::from_millis(100));
-    ended
+    ended.inspect(|_exit| guide.show_ended(data.path()))
 }
 
 /// What happens while there is one: bind, serve, drain.
@@ -90,11 +98,13 @@ async fn serve_until_told(
     config: Config,
     data: Arc<DataDir>,
     store: Store,
-    identity: Identity,
+    guide: &Guide,
     started: Instant,
 ) -> Result<Exit, Failure> {
     let mut signals = Signals::listen().map_err(|source| Failure::new(Exit::Failed, source))?;
-    let listener = server::bind(config.http.listen).await?;
+    let listener = Listener::bind(&config.http).await?;
+    let endpoint = listener.endpoint();
+    let identity = Identity::open(&data, |token| serve::show_first_token(token, &endpoint))?;
     let (requests, plugin_side, metrics) = (Tasks::default(), Tasks::default(), Metrics::new());
     let plugins =
         Plugins::open(config.plugin.clone(), &data, metrics.plugin.clone(), plugin_side.clone())?;
@@ -112,15 +122,21 @@ async fn serve_until_told(
         requests.clone(),
     ));
     let measured = state.metrics.http.clone();
-    let server = Server::start(listener, &config.http, measured, requests, Arc::clone(&state))?;
-    serve::show_address(server.local_addr())
-        .map_err(|source| Failure::new(Exit::Failed, source))?;
-    state.elements.start_all().await;
-    state.readiness.set("daemon", Standing::Ready);
-    tracing::info!(listen = %server.local_addr(), after_ms = started.elapsed().as_millis(), "ready");
+    let server = Server::start(listener, &config.http, measured, requests, Arc::clone(&state));
+    serve::show_address(&endpoint).map_err(|source| Failure::new(Exit::Failed, source))?;
 
-    let signal = signals.next().await;
+    // Requests are answered already: a first start may take its time.
+    let starting = async {
+        guide.make_demo(&state, &config.bundles()).await;
+        state.elements.start_all().await;
+        guide.install_demo(&state, &data, &config.bundles()).await;
+        state.readiness.set("daemon", Standing::Ready);
+        tracing::info!(endpoint, after_ms = started.elapsed().as_millis(), "ready");
+        guide.show_ready(&state, &config, &endpoint, started.elapsed());
+    };
+    let signal = signals.next_beside(starting).await;
     tracing::info!(%signal, "draining");
+    guide.show_stopping();
     state.readiness.set("daemon", Standing::NotReady("draining".to_owned()));
     tokio::select! {
         ended = drain(server, &config, &plugin_side) => Ok(ended),

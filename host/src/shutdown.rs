@@ -5,7 +5,9 @@
 //! the threads of generations, which their generation joins.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::fmt;
+use std::future::pending;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -160,6 +162,18 @@ impl Signals {
             _ = self.interrupt.recv() => Signal::Interrupt,
         }
     }
+
+    /// The next signal, which ends `work` if that has not come to its end. Then it is dropped.
+    pub(crate) async fn next_beside(&mut self, work: impl Future<Output = ()>) -> Signal {
+        let then_nothing = async {
+            work.await;
+            pending::<Infallible>().await
+        };
+        tokio::select! {
+            signal = self.next() => signal,
+            never = then_nothing => match never {},
+        }
+    }
 }
 
 impl fmt::Display for Signal {
@@ -173,8 +187,6 @@ impl fmt::Display for Signal {
 
 #[cfg(test)]
 mod tests {
-    use std::future::pending;
-
     use tokio::sync::oneshot;
 
     use super::*;

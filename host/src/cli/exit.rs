@@ -33,28 +33,47 @@ pub(crate) enum Exit {
 pub(crate) struct Failure {
     exit: Exit,
     error: Box<dyn Error + Send + Sync>,
+    audience: Audience,
+}
+
+/// Who is told why the process ends.
+#[derive(Debug, Clone, Copy)]
+enum Audience {
+    /// Whoever reads the log, if there is one already.
+    Log,
+    /// Whoever typed the command.
+    Reader,
 }
 
 impl Failure {
     pub(crate) fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { exit, error: error.into() }
+        Self { exit, error: error.into(), audience: Audience::Log }
+    }
+
+    /// Told as a plain sentence, also when there is a log.
+    pub(crate) fn for_a_reader(self) -> Self {
+        Self { audience: Audience::Reader, ..self }
     }
 }
 
 /// Says the error, if there is one, and gives the process its exit code.
 pub(crate) fn code(ended: Result<Exit, Failure>) -> ExitCode {
     let exit = ended.unwrap_or_else(|failure| {
-        say(failure.error.as_ref());
-        failure.exit
+        let Failure { exit, error, audience } = failure;
+        say(error.as_ref(), audience);
+        exit
     });
     ExitCode::from(exit as u8)
 }
 
-fn say(error: &(dyn Error + 'static)) {
+fn say(error: &(dyn Error + 'static), audience: Audience) {
     let chain = log::chain(error);
-    if tracing::dispatcher::has_been_set() {
-        tracing::error!("{chain}");
-        return;
+    match audience {
+        Audience::Log if tracing::dispatcher::has_been_set() => {
+            tracing::error!("{chain}");
+            return;
+        }
+        Audience::Log | Audience::Reader => {}
     }
     // Nobody is left to tell when even stderr is gone; the exit code still speaks.
     writeln!(std::io::stderr(), "metapaas: {chain}").unwrap_or_default();
@@ -76,9 +95,10 @@ impl From<data::Error> for Failure {
     fn from(error: data::Error) -> Self {
         let exit = match error {
             data::Error::InUse { .. } => Exit::Refused,
-            data::Error::Create { .. } | data::Error::Lock { .. } | data::Error::Write { .. } => {
-                Exit::Failed
-            }
+            data::Error::Create { .. }
+            | data::Error::Lock { .. }
+            | data::Error::Look { .. }
+            | data::Error::Write { .. } => Exit::Failed,
         };
         Self::new(exit, error)
     }

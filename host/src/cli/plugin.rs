@@ -23,16 +23,16 @@ pub(crate) enum Command {
 pub(crate) struct Pack {
     /// The built library.
     #[arg(long, value_name = "FILE")]
-    library: PathBuf,
+    pub(super) library: PathBuf,
     /// Where the bundle goes.
     #[arg(long, value_name = "DIR", default_value = ".")]
-    out: PathBuf,
+    pub(super) out: PathBuf,
     /// The license to put in.
     #[arg(long, value_name = "FILE")]
-    license: Option<PathBuf>,
+    pub(super) license: Option<PathBuf>,
     /// A folder of documents to put in.
     #[arg(long, value_name = "DIR")]
-    docs: Option<PathBuf>,
+    pub(super) docs: Option<PathBuf>,
 }
 
 /// Does what was asked.
@@ -50,7 +50,11 @@ pub(crate) fn run(command: Command) -> Result<Exit, Failure> {
     }
 }
 
-fn pack(flags: Pack) -> anyhow::Result<PackedFile> {
+/// Packs a library into a bundle.
+///
+/// # Errors
+/// When the library or the folder is no good; says why.
+pub(super) fn pack(flags: Pack) -> anyhow::Result<PackedFile> {
     let Pack { library, out, license, docs } = flags;
     let descriptor = probe::describe(&library)?;
     let declared: Descriptor =

@@ -10,12 +10,14 @@ use std::thread;
 use clap::Args;
 use tokio::runtime::{Builder, Runtime};
 
+use super::context;
 use super::exit::{Exit, Failure};
 use crate::config::{Config, Flag, Reserved, Sources};
 use crate::identity::Token;
+use crate::log;
 
 /// The flags of `serve`. Each overrides the setting of the same name.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Flags {
     /// The directory that holds all of the daemon's state.
     #[arg(long, value_name = "DIR")]
@@ -45,6 +47,11 @@ pub(crate) struct Flags {
 }
 
 impl Flags {
+    /// The flags of somebody who gave this one at the most.
+    pub(crate) fn of_config(config: Option<PathBuf>) -> Self {
+        Self { config, ..Self::default() }
+    }
+
     /// Where the settings of this run come from.
     pub(crate) fn sources(&self) -> Sources {
         let Self {
@@ -96,16 +103,22 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
         .map_err(|source| Failure::new(Exit::Failed, source))
 }
 
-/// Prints the admin token, which nothing but this line will ever show.
-pub(crate) fn show_first_token(token: &Token) -> io::Result<()> {
+/// Prints the admin token, which nothing but this line will ever show, and gives it to this user's client.
+pub(crate) fn show_first_token(token: &Token, endpoint: &str) -> io::Result<()> {
     let mut stdout = io::stdout();
     writeln!(stdout, "admin token: {}", token.reveal())?;
-    stdout.flush()
+    stdout.flush()?;
+    // The token was shown, so nothing is lost; a service often has no home to keep it in.
+    if let Err(error) = context::remember(endpoint, token.reveal()) {
+        let why = log::chain(&error).to_string();
+        tracing::warn!("the client on this machine was not given the admin token: {why}");
+    }
+    Ok(())
 }
 
 /// Prints where the user API is, for whoever started this.
-pub(crate) fn show_address(address: SocketAddr) -> io::Result<()> {
+pub(crate) fn show_address(endpoint: &str) -> io::Result<()> {
     let mut stdout = io::stdout();
-    writeln!(stdout, "listening on http://{address}")?;
+    writeln!(stdout, "listening on {endpoint}")?;
     stdout.flush()
 }

@@ -12,7 +12,7 @@
 //! here: routes. What answers is an [`Answer`].
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,10 +53,16 @@ pub(crate) trait Answer: Send + Sync + 'static {
     ) -> impl Future<Output = Response<Body>> + Send;
 }
 
+/// An address that was taken. Connections wait from then on, until [`Server::start`].
+#[derive(Debug)]
+pub(crate) struct Listener {
+    tcp: TcpListener,
+    local_addr: SocketAddr,
+}
+
 /// A listener that serves, until it is drained.
 #[derive(Debug)]
 pub(crate) struct Server {
-    local_addr: SocketAddr,
     /// The accept loop, the connections and the refusals, and what answers leave behind.
     tasks: Tasks,
 }
@@ -65,7 +71,7 @@ pub(crate) struct Server {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     /// The address cannot be listened on.
-    #[error("cannot listen on `{listen}`: free it, or choose another with `--listen`")]
+    #[error("cannot listen on `{listen}`: choose another address with `--listen`, or end what has it (`ss -ltnp 'sport = :{}'` says who)", listen.port())]
     Bind {
         /// The address.
         listen: SocketAddr,
@@ -89,21 +95,43 @@ struct Shared<A> {
     tasks: Tasks,
 }
 
-/// Takes the address. Connections wait from now on, until [`Server::start`].
-pub(crate) async fn bind(listen: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(listen).await.map_err(|source| Error::Bind { listen, source })
+impl Listener {
+    /// Takes the address that the settings name.
+    pub(crate) async fn bind(config: &Config) -> Result<Self, Error> {
+        let listen = config.listen;
+        let tcp = TcpListener::bind(listen).await;
+        let tcp = tcp.map_err(|source| Error::Bind { listen, source })?;
+        let local_addr = tcp.local_addr().map_err(Error::LocalAddr)?;
+        Ok(Self { tcp, local_addr })
+    }
+
+    #[cfg(test)]
+    /// Where it listens, with the port that the system chose.
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Where a client on this machine finds it.
+    pub(crate) fn endpoint(&self) -> String {
+        let ip = match self.local_addr.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
+        };
+        format!("http://{}", SocketAddr::new(ip, self.local_addr.port()))
+    }
 }
 
 impl Server {
     /// Serves `listener` with `app`. Whatever else is in `tasks` is drained with the connections.
     pub(crate) fn start<A: Answer>(
-        listener: TcpListener,
+        listener: Listener,
         config: &Config,
         metrics: HttpMetrics,
         tasks: Tasks,
         app: Arc<A>,
-    ) -> Result<Self, Error> {
-        let local_addr = listener.local_addr().map_err(Error::LocalAddr)?;
+    ) -> Self {
+        let Listener { tcp, local_addr: _ } = listener;
         let shared = Arc::new(Shared {
             app,
             protocol: protocol(config),
@@ -112,13 +140,8 @@ impl Server {
             refusals: Arc::new(Semaphore::new(refuse::AT_A_TIME)),
             tasks: tasks.clone(),
         });
-        tasks.spawn("accept", accept_until_told(listener, shared));
-        Ok(Self { local_addr, tasks })
-    }
-
-    /// Where it listens.
-    pub(crate) fn local_addr(&self) -> SocketAddr {
-        self.local_addr
+        tasks.spawn("accept", accept_until_told(tcp, shared));
+        Self { tasks }
     }
 
     /// Stops accepting, waits for the answers under way until `deadline`, then cuts off what is left.

@@ -13,7 +13,7 @@ use super::*;
 use crate::data::DataDir;
 use crate::http::problem::Code;
 use crate::http::readiness::Standing;
-use crate::http::server::{Server, bind};
+use crate::http::server::{Listener, Server};
 use crate::http::{Config, paging};
 use crate::identity::{Identity, Token};
 use crate::metrics::Metrics;
@@ -28,7 +28,8 @@ mod operations;
 struct Daemon {
     state: Arc<State>,
     token: String,
-    server: Server,
+    address: SocketAddr,
+    _server: Server,
     _directory: TempDir,
 }
 
@@ -53,8 +54,9 @@ async fn start() -> Daemon {
     let limits = plugin::Config::default();
     let plugins = Plugins::open(limits, &data, metrics.plugin.clone(), Tasks::default()).unwrap();
     let elements = Elements::open(plugins, Tasks::default(), &data, data.join("bundles")).unwrap();
+    let config = Config { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..Config::default() };
     let state = Arc::new(State::new(
-        Config::default(),
+        config,
         identity,
         metrics,
         elements,
@@ -62,11 +64,11 @@ async fn start() -> Daemon {
         page_key,
         tasks.clone(),
     ));
-    let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let listener = Listener::bind(&state.config).await.unwrap();
+    let address = listener.local_addr();
     let metrics = state.metrics.http.clone();
-    let server =
-        Server::start(listener, &state.config, metrics, tasks, Arc::clone(&state)).unwrap();
-    Daemon { state, token, server, _directory: directory }
+    let server = Server::start(listener, &state.config, metrics, tasks, Arc::clone(&state));
+    Daemon { state, token, address, _server: server, _directory: directory }
 }
 
 impl Daemon {
@@ -84,7 +86,7 @@ impl Daemon {
     }
 
     async fn send(&self, method: &str, path: &str, headers: &str) -> TcpStream {
-        let mut stream = TcpStream::connect(self.server.local_addr()).await.unwrap();
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
         let head = format!("host: x\r\nx-request-id: id\r\n{headers}connection: close");
         let request = format!("{method} {path} HTTP/1.1\r\n{head}\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();

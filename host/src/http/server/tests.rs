@@ -41,6 +41,7 @@ impl Answer for Gate {
 
 struct Daemon {
     server: Server,
+    address: SocketAddr,
     gate: Arc<Gate>,
     metrics: Metrics,
 }
@@ -48,16 +49,17 @@ struct Daemon {
 async fn start(config: Config) -> Daemon {
     let gate = Arc::new(Gate::default());
     let metrics = Metrics::new();
-    let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
-    let server =
-        Server::start(listener, &config, metrics.http.clone(), Tasks::default(), Arc::clone(&gate))
-            .unwrap();
-    Daemon { server, gate, metrics }
+    let config = Config { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..config };
+    let listener = Listener::bind(&config).await.unwrap();
+    let address = listener.local_addr();
+    let (measured, app) = (metrics.http.clone(), Arc::clone(&gate));
+    let server = Server::start(listener, &config, measured, Tasks::default(), app);
+    Daemon { server, address, gate, metrics }
 }
 
 impl Daemon {
     async fn connect(&self) -> Client {
-        Client(TcpStream::connect(self.server.local_addr()).await.unwrap())
+        Client(TcpStream::connect(self.address).await.unwrap())
     }
 }
 
@@ -214,8 +216,7 @@ async fn a_connection_over_the_limit_is_told_so_and_leaves_room_for_the_next() {
 
 #[tokio::test]
 async fn a_drain_finishes_the_answer_under_way_and_takes_no_more() {
-    let Daemon { server, gate, .. } = start(Config::default()).await;
-    let address = server.local_addr();
+    let Daemon { server, address, gate, .. } = start(Config::default()).await;
     let connect = || async { Client(TcpStream::connect(address).await.unwrap()) };
     let (mut idle, mut busy) = (connect().await, connect().await);
     idle.get("/a").await;
@@ -237,8 +238,8 @@ async fn a_drain_finishes_the_answer_under_way_and_takes_no_more() {
 
 #[tokio::test]
 async fn a_drain_cuts_off_what_is_left_at_the_deadline() {
-    let Daemon { server, gate, metrics } = start(Config::default()).await;
-    let mut client = Client(TcpStream::connect(server.local_addr()).await.unwrap());
+    let Daemon { server, address, gate, metrics } = start(Config::default()).await;
+    let mut client = Client(TcpStream::connect(address).await.unwrap());
     client.get("/gate").await;
     gate.reached.notified().await;
     let outcome = server.drain(Duration::from_millis(20)).await;
