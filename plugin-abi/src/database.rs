@@ -7,6 +7,7 @@
 //! touch which table; that is the host's, and the database's own.
 
 pub mod answer;
+pub mod declared;
 
 use std::fmt;
 
