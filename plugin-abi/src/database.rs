@@ -13,7 +13,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::value::{Value, read_row, write_row};
+use crate::value::{Value, read_row};
 use crate::wire::{Reader, WireError, Writer};
 
 /// The number of this service.
@@ -106,8 +106,8 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         match self {
-            Self::Query(statement) => statement.encode(kind::QUERY),
-            Self::Execute(statement) => statement.encode(kind::EXECUTE),
+            Self::Query(statement) => statement.encode(Wanted::Rows),
+            Self::Execute(statement) => statement.encode(Wanted::Touched),
             Self::Begin => vec![kind::BEGIN],
             Self::Commit(transaction) => about(kind::COMMIT, *transaction, None),
             Self::Rollback(transaction) => about(kind::ROLLBACK, *transaction, None),
@@ -161,15 +161,43 @@ fn about(kind: u8, transaction: TransactionId, savepoint: Option<SavepointId>) -
     writer.finish()
 }
 
+/// What a statement is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Rows: [`Request::Query`].
+    Rows,
+    /// The number of rows it touched: [`Request::Execute`].
+    Touched,
+}
+
+/// The payload of a statement whose parameters are written already: `n_params` values, one after the other.
+#[must_use]
+pub fn encode_statement(
+    wanted: Wanted,
+    transaction: Option<TransactionId>,
+    sql: &str,
+    n_params: u16,
+    params: &[u8],
+) -> Vec<u8> {
+    let mut writer = Writer::with_capacity(32 + sql.len() + params.len());
+    writer.u8(match wanted {
+        Wanted::Rows => kind::QUERY,
+        Wanted::Touched => kind::EXECUTE,
+    });
+    writer.u64(transaction.unwrap_or(0));
+    writer.str(sql);
+    writer.u16(n_params);
+    writer.raw(params);
+    writer.finish()
+}
+
 impl<'a> Statement<'a> {
-    fn encode(&self, kind: u8) -> Vec<u8> {
+    fn encode(&self, wanted: Wanted) -> Vec<u8> {
         let Self { transaction, sql, params } = self;
-        let mut writer = Writer::with_capacity(32 + sql.len() + 16 * params.len());
-        writer.u8(kind);
-        writer.u64(transaction.unwrap_or(0));
-        writer.str(sql);
-        write_row(&mut writer, params);
-        writer.finish()
+        let n_params = u16::try_from(params.len()).expect("no statement has 65 536 parameters");
+        let mut writer = Writer::with_capacity(16 * params.len());
+        params.iter().for_each(|param| param.write(&mut writer));
+        encode_statement(wanted, *transaction, sql, n_params, &writer.finish())
     }
 
     fn read(reader: &mut Reader<'a>) -> Result<Self, WireError> {

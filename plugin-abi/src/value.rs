@@ -3,6 +3,8 @@
 //! A tag byte tells type and width, because PostgreSQL binds by exact width and a NULL has a type too.
 //! Text and bytes are read in place. What has no tag of its own (decimals, dates) travels as text.
 
+use std::fmt;
+
 use crate::wire::{Reader, WireError, Writer};
 
 /// One value.
@@ -82,6 +84,24 @@ impl ValueType {
 
     fn from_tag(tag: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|value_type| *value_type as u8 == tag)
+    }
+}
+
+impl fmt::Display for ValueType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bool => "a truth value",
+            Self::I16 => "a 16-bit integer",
+            Self::I32 => "a 32-bit integer",
+            Self::I64 => "a 64-bit integer",
+            Self::F32 => "a 32-bit float",
+            Self::F64 => "a 64-bit float",
+            Self::Text => "text",
+            Self::Bytes => "bytes",
+            Self::Uuid => "a UUID",
+            Self::Timestamp => "a timestamp",
+            Self::Json => "JSON",
+        })
     }
 }
 

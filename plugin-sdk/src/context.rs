@@ -11,6 +11,7 @@ use plugin_abi::root::Mode;
 
 use crate::calls::lent_bytes;
 use crate::caught::Caught;
+use crate::db::Database;
 use crate::generation::Generation;
 use crate::tasks;
 
@@ -108,6 +109,12 @@ impl Context {
     pub async fn service(&self, service: u64, payload: &[u8]) -> Result<Bytes, AbiError> {
         let call = self.generation.call(|call| Outbound::Service { call, service, payload });
         call.await.map(lent_bytes)
+    }
+
+    /// The plugin's own tables.
+    #[must_use]
+    pub fn db(&self) -> Database {
+        Database::new(Arc::clone(&self.generation))
     }
 
     fn measure(&self, name: &str, labels: &[(&str, &str)], measurement: Measurement) {

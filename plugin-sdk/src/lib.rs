@@ -35,6 +35,7 @@
 //! | [`Path<T>`](Path), [`Query<T>`](Query), [`Headers`], [`HeaderMap`] | parts of the request |
 //! | [`Json<T>`](Json), [`Bytes`], `String`, [`BodyStream`] | its body; last argument only |
 //! | [`Identity`], [`RequestId`] | who asks, and the id that log lines carry |
+//! | [`Database`] | the plugin's own tables ([`db`]) |
 //! | [`Context`] | the way to the host: background tasks, measurements, services |
 //! | [`Upgrade`], `WebSocket` (feature `ws`) | the connection itself |
 //!
@@ -58,6 +59,7 @@ mod calls;
 mod caught;
 mod connection;
 mod context;
+pub mod db;
 mod extract;
 mod generation;
 mod handler;
@@ -88,6 +90,7 @@ pub use {schemars, serde, serde_json, tokio, tracing};
 
 pub use self::connection::{ConnectionHandler, Incoming};
 pub use self::context::Context;
+pub use self::db::{Database, DbError};
 pub use self::extract::{
     BodyBroken, BodyStream, Headers, Identity, Json, Path, Query, RequestId, State,
 };
@@ -106,10 +109,12 @@ pub use self::web_socket::{Socket, WebSocket};
 /// What almost every plugin uses.
 pub mod prelude {
     #[doc(no_inline)]
+    pub use crate::db::Queries;
+    #[doc(no_inline)]
     pub use crate::{
-        Bytes, Context, Health, Identity, IntoResponse, Json, NoSettings, Path, Plugin, Problem,
-        Query, Response, Router, StartError, State, StatusCode, StreamBody, json, plugin, settings,
-        tracing,
+        Bytes, Context, Database, DbError, Health, Identity, IntoResponse, Json, NoSettings, Path,
+        Plugin, Problem, Query, Response, Router, StartError, State, StatusCode, StreamBody, json,
+        plugin, settings, tracing,
     };
     #[cfg(feature = "ws")]
     #[doc(no_inline)]
