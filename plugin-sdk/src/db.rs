@@ -34,6 +34,8 @@
 mod error;
 mod params;
 mod row;
+#[cfg(feature = "sea-query")]
+mod sea_query;
 mod transaction;
 
 use std::fmt;
@@ -52,6 +54,8 @@ pub use plugin_abi::value::{Value, ValueType};
 pub use self::error::{DbError, DbErrorKind};
 pub use self::params::{Params, ToParams, ToValue};
 pub use self::row::{ColumnIndex, FromValue, Mismatch, Row};
+#[cfg(feature = "sea-query")]
+pub use self::sea_query::build;
 pub use self::transaction::{Savepoint, Transaction};
 use crate::calls::lent_bytes;
 use crate::generation::Generation;

@@ -65,6 +65,7 @@ mod generation;
 mod handler;
 mod health;
 mod log;
+pub mod migration;
 mod plugin;
 mod problem;
 mod request;
@@ -86,6 +87,12 @@ pub use plugin_abi::{AbiError, ErrorCode};
 #[cfg(feature = "testing")]
 pub use plugin_sdk_macros::test;
 pub use plugin_sdk_macros::{json, plugin, settings};
+#[cfg(feature = "sea-query")]
+pub use sea_query;
+#[cfg(feature = "time")]
+pub use time;
+#[cfg(feature = "uuid")]
+pub use uuid;
 pub use {schemars, serde, serde_json, tokio, tracing};
 
 pub use self::connection::{ConnectionHandler, Incoming};
@@ -95,6 +102,7 @@ pub use self::extract::{
     BodyBroken, BodyStream, Headers, Identity, Json, Path, Query, RequestId, State,
 };
 pub use self::handler::Handler;
+pub use self::migration::{Cursor, Migration, Progress, Sql};
 pub use self::plugin::{Declared, Health, NoSettings, Plugin, StartError};
 pub use self::problem::Problem;
 pub use self::request::{FromRequest, FromRequestParts, Request, ViaBody, ViaParts};
@@ -112,9 +120,9 @@ pub mod prelude {
     pub use crate::db::Queries;
     #[doc(no_inline)]
     pub use crate::{
-        Bytes, Context, Database, DbError, Health, Identity, IntoResponse, Json, NoSettings, Path,
-        Plugin, Problem, Query, Response, Router, StartError, State, StatusCode, StreamBody, json,
-        plugin, settings, tracing,
+        Bytes, Context, Cursor, Database, DbError, Health, Identity, IntoResponse, Json, Migration,
+        NoSettings, Path, Plugin, Problem, Progress, Query, Response, Router, Sql, StartError,
+        State, StatusCode, StreamBody, json, plugin, settings, tracing,
     };
     #[cfg(feature = "ws")]
     #[doc(no_inline)]

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
+use crate::migration::Migration;
 use crate::router::Router;
 
 /// A plugin: how it starts, what it serves, how it stops.
@@ -32,6 +33,13 @@ pub trait Plugin: Declared + Sized + Send + Sync + 'static {
     /// It has no `self`, because the daemon, the bundle and the probe need the list of routes without
     /// starting anything; so it must depend on the code alone.
     fn router() -> Router<Self>;
+
+    /// How the schema of its tables comes to be; see [`migration`](crate::migration).
+    ///
+    /// As the router it depends on the code alone: the host runs the steps without running the plugin.
+    fn migrations() -> Vec<Migration<Self>> {
+        Vec::new()
+    }
 
     /// Called when the last request is over. Whatever is still to be said or written belongs here.
     fn stop(self: Arc<Self>) -> impl Future<Output = ()> + Send {

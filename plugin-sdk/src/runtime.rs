@@ -37,6 +37,7 @@ const LAST_GRACE: Duration = Duration::from_millis(250);
 
 /// The `descriptor` function of a plugin. What is wrong with the declaration is written instead of it.
 pub fn describe<P: Plugin>(sink: DescriptorSink) {
+    caught::install_hook();
     let document = catch(&mut None, || match Declaration::<P>::of_plugin() {
         Ok(declaration) => declaration.json(),
         Err(error) => format!("plugin `{}`: {error}", P::ELEMENT).into_bytes(),

@@ -42,7 +42,7 @@ impl Params {
         self.n_params += 1;
     }
 
-    fn fail(&mut self, what: &str) {
+    pub(super) fn fail(&mut self, what: &str) {
         let message = format!("parameter ${}: {what}", self.n_params + 1);
         self.fault.get_or_insert_with(|| DbError::new(DbErrorKind::Other, message));
     }

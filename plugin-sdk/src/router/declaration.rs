@@ -9,14 +9,17 @@ use std::fmt;
 use std::sync::Arc;
 
 use plugin_abi::descriptor::{
-    Build, Descriptor, Listener, Mount, Route as RouteDescriptor, RouteBase, SCHEMA_VERSION,
-    TypeDescriptor,
+    Build, Descriptor, Listener, Migration, Mount, Route as RouteDescriptor, RouteBase,
+    SCHEMA_VERSION, TypeDescriptor,
 };
+
+use plugin_abi::request::HOOK_ROUTE;
 
 use super::{Route, Router};
 use crate::connection::OnConnection;
 use crate::handler::{Endpoint, endpoint};
 use crate::health;
+use crate::migration::chain::{self, ChainError, Hooks};
 use crate::plugin::Plugin;
 
 /// Under this a type's routes are the SDK's own.
@@ -71,13 +74,18 @@ pub(crate) enum DeclarationError {
         /// Where.
         place: String,
     },
+    /// A step of the schema cannot be.
+    #[error(transparent)]
+    Migration(#[from] ChainError),
 }
 
 /// See the module.
 pub(crate) struct Declaration<P> {
     pub(crate) descriptor: Descriptor,
     /// One for each route of the descriptor, in its order.
-    pub(crate) endpoints: Vec<Arc<Endpoint<P>>>,
+    endpoints: Vec<Arc<Endpoint<P>>>,
+    /// What the host calls by name.
+    hooks: Hooks<P>,
     /// One for each listener of the descriptor, in its order.
     pub(crate) on_connection: Vec<OnConnection<P>>,
 }
@@ -91,9 +99,11 @@ impl<P: Plugin> Declaration<P> {
             check_name("type", slug, NamePattern::Slug)?;
             check_new("type", slug, &mut names)?;
         }
+        let (migrations, hooks) = chain::check(P::migrations())?;
         let mut declaration = Self {
-            descriptor: Self::descriptor_without_routes(),
+            descriptor: Self::descriptor_without_routes(migrations),
             endpoints: Vec::new(),
+            hooks,
             on_connection: Vec::new(),
         };
         declaration.add_outermost(P::router())?;
@@ -106,7 +116,7 @@ impl<P: Plugin> Declaration<P> {
         serde_json::to_vec(&self.descriptor).expect("a descriptor consists of text and JSON values")
     }
 
-    fn descriptor_without_routes() -> Descriptor {
+    fn descriptor_without_routes(migrations: Vec<Migration>) -> Descriptor {
         let schema = schemars::SchemaGenerator::default().into_root_schema_for::<P::Settings>();
         Descriptor {
             schema_version: SCHEMA_VERSION,
@@ -120,7 +130,7 @@ impl<P: Plugin> Declaration<P> {
             routes: Vec::new(),
             mounts: Vec::new(),
             listeners: Vec::new(),
-            migrations: Vec::new(),
+            migrations,
             settings_schema: schema.to_value(),
         }
     }
@@ -195,6 +205,23 @@ impl<P: Plugin> Declaration<P> {
             });
             self.endpoints.push(Arc::clone(&health));
         }
+    }
+}
+
+/// The largest body that `Json`, `Bytes` and `String` collect, unless the route says otherwise.
+const COLLECTED_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+impl<P> Declaration<P> {
+    /// What answers a request for `route`, which for a hook is called by `path`, and the largest body that it
+    /// collects into memory. `None` for a route that there is not; a hook that there is not has an answer.
+    pub(crate) fn endpoint(&self, route: u32, path: &str) -> Option<(&Endpoint<P>, u64)> {
+        if route == HOOK_ROUTE {
+            return Some((self.hooks.find(path), COLLECTED_BYTES_MAX));
+        }
+        let route_idx = route as usize;
+        let endpoint = self.endpoints.get(route_idx)?;
+        let own_limit = self.descriptor.routes[route_idx].body_bytes_max;
+        Some((endpoint, own_limit.unwrap_or(COLLECTED_BYTES_MAX)))
     }
 }
 

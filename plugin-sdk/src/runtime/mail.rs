@@ -27,9 +27,6 @@ use crate::router::declaration::Declaration;
 use crate::stream::UpgradedStream;
 use crate::tasks::spawn_background;
 
-/// The largest body that `Json`, `Bytes` and `String` collect, unless the route says otherwise.
-const COLLECTED_BYTES_MAX: u64 = 16 * 1024 * 1024;
-
 /// See the module.
 pub(super) struct Mail<P> {
     generation: Arc<Generation>,
@@ -156,17 +153,15 @@ impl<P: Send + Sync + 'static> Mail<P> {
             Ok(layout) => layout,
             Err(error) => return Exchange::refuse(&generation.host, number, &error.to_string()),
         };
-        let route_idx = layout.route as usize;
-        let Some((serving, endpoint)) = self
+        let (route, path) = (layout.route, layout.path(&parcel));
+        let Some((serving, (endpoint, body_bytes_max))) = self
             .serving
             .as_ref()
-            .and_then(|serving| Some((serving, serving.declaration.endpoints.get(route_idx)?)))
+            .and_then(|serving| Some((serving, serving.declaration.endpoint(route, path)?)))
         else {
-            let reason = format!("there is no route {route_idx}");
+            let reason = format!("there is no route {route}");
             return Exchange::refuse(&generation.host, number, &reason);
         };
-        let own_limit = serving.declaration.descriptor.routes[route_idx].body_bytes_max;
-        let body_bytes_max = own_limit.unwrap_or(COLLECTED_BYTES_MAX);
         let head = Arc::new(Head { number, parcel, layout, generation, body_bytes_max });
         let request = Request { head: Arc::clone(&head), plugin: Arc::clone(&serving.plugin) };
         let mut answering = Caught::in_request(Arc::clone(&head), endpoint(request));
