@@ -196,7 +196,7 @@ impl Fences {
             }
             Backend::Postgres => {
                 let (home, role) = self.shared.role(element).await?;
-                home.prepare(db).await?;
+                Home::of(db).await?.prepare(db).await?;
                 home.make(db, &role).await?;
                 home.grant(db, &role, table).await
             }

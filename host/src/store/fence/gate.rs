@@ -48,6 +48,9 @@ pub(crate) enum Refused {
     Statement(String),
 }
 
+/// Where SQLite keeps what there is.
+const CATALOGS: [&str; 2] = ["sqlite_master", "sqlite_temp_master"];
+
 impl Gate {
     /// A gate for a plugin that may touch `own`.
     pub(super) fn new(own: Arc<ArcSwap<Tables>>, all: Arc<Names>) -> Arc<Self> {
@@ -108,6 +111,10 @@ impl Gate {
 impl Refused {
     fn of(action: Action<'_>) -> Self {
         match action {
+            // So begins every statement that creates, alters or drops something.
+            Action::Write { table, .. } if CATALOGS.contains(&table) => {
+                Self::Statement("change the schema".to_owned())
+            }
             Action::Read { table, .. } | Action::Write { table, .. } => {
                 Self::Table(table.to_owned())
             }

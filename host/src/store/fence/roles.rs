@@ -25,16 +25,18 @@ pub(super) struct Home {
     /// Anybody may create tables in the schema, as was usual before PostgreSQL 15.
     is_open: bool,
     owns_schema: bool,
+    /// Anybody may make temporary tables, as is usual, and it is this role's to forbid.
+    may_forbid_temporary: bool,
 }
 
 impl Home {
     pub(super) async fn of(db: &impl ConnectionTrait) -> Result<Self, DbErr> {
-        let sql = "SELECT current_database()::text AS database, current_schema()::text AS schema, \
-            rolname::text AS role, rolsuper, rolcreaterole, \
-            has_schema_privilege('public', n.oid, 'CREATE') AS open, \
-            pg_has_role(n.nspowner, 'USAGE') AS owns \
-            FROM pg_roles, pg_namespace n \
-            WHERE rolname = current_user AND nspname = current_schema()";
+        let sql = "SELECT datname::text AS database, nspname::text AS schema, rolname::text AS role, \
+            rolsuper, rolcreaterole, has_schema_privilege('public', n.oid, 'CREATE') AS open, \
+            pg_has_role(nspowner, 'USAGE') AS owns, pg_has_role(datdba, 'USAGE') \
+            AND has_database_privilege('public', d.oid, 'TEMPORARY') AS temporary \
+            FROM pg_roles, pg_namespace n, pg_database d WHERE rolname = current_user \
+            AND nspname = current_schema() AND datname = current_database()";
         let row = one(db, sql, []).await?.ok_or_else(|| {
             DbErr::Custom("the role has no schema in its `search_path`".to_owned())
         })?;
@@ -46,19 +48,21 @@ impl Home {
             may_create_roles: row.try_get("", "rolcreaterole")?,
             is_open: row.try_get("", "open")?,
             owns_schema: row.try_get("", "owns")?,
+            may_forbid_temporary: row.try_get("", "temporary")?,
         })
     }
 
     /// Makes sure that roles can be made and that one without rights has none here.
     pub(super) async fn prepare(&self, db: &impl ConnectionTrait) -> Result<(), Error> {
         let Self {
-            database: _,
+            database,
             schema,
             user,
             is_superuser,
             may_create_roles,
             is_open,
             owns_schema,
+            may_forbid_temporary,
         } = self;
         if !is_superuser && !may_create_roles {
             return Err(Error::CreateRole { user: quoted(user) });
@@ -70,6 +74,10 @@ impl Home {
             let schema = quoted(schema);
             tracing::info!(schema, "nobody but its owner may create tables in the schema any more");
             execute(db, &format!("REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC")).await?;
+        }
+        if *may_forbid_temporary {
+            let database = quoted(database);
+            execute(db, &format!("REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC")).await?;
         }
         Ok(())
     }
@@ -91,14 +99,15 @@ impl Home {
             )
             .await?;
         }
-        if !self.is_superuser {
-            // To end its sessions, and to drop what it owns.
-            execute(db, &format!("GRANT {quoted_role} TO {}", quoted(&self.user))).await?;
-        }
-        let sql = "SELECT has_schema_privilege($1, $2, 'USAGE') AS uses, \
+        let sql = "SELECT pg_has_role($1, 'USAGE') AS commands, \
+            has_schema_privilege($1, $2, 'USAGE') AS uses, \
             has_database_privilege($1, current_database(), 'CONNECT') AS connects";
         let may = one(db, sql, [role.as_str().into(), self.schema.as_str().into()]).await?;
         let may = may.ok_or_else(|| DbErr::RecordNotFound(role.to_string()))?;
+        if !may.try_get::<bool>("", "commands")? {
+            // To end its sessions, and to drop what it owns.
+            execute(db, &format!("GRANT {quoted_role} TO {}", quoted(&self.user))).await?;
+        }
         if !may.try_get::<bool>("", "uses")? {
             let schema = quoted(&self.schema);
             execute(db, &format!("GRANT USAGE ON SCHEMA {schema} TO {quoted_role}")).await?;
