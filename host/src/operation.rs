@@ -293,3 +293,6 @@ impl Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
