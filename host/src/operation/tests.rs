@@ -36,7 +36,7 @@ impl Ground {
 
     async fn end(self) {
         assert_eq!(self.tasks.shut_down(PATIENCE).await, Outcome::Clean);
-        assert_eq!(self.operations.changes.n_watched(), 0, "nothing is watched any more");
+        assert_eq!(self.operations.n_watched(), 0, "nothing is watched any more");
         self.store.close().await;
         self.database.end().await;
     }
@@ -205,7 +205,7 @@ async fn whoever_waits_is_woken_by_the_end() {
         let wait = || timeout(PATIENCE, ground.operations.wait(id, Duration::MAX));
         let work = async {
             running.step("fetch", fine()).await.unwrap();
-            assert_eq!(ground.operations.changes.n_watched(), 1);
+            assert_eq!(ground.operations.n_watched(), 1);
             running.succeed("done", Value::Null).await;
         };
         let (first, second, ()) = tokio::join!(wait(), wait(), work);

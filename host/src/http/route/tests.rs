@@ -28,6 +28,7 @@ mod operations;
 struct Daemon {
     state: Arc<State>,
     token: String,
+    store: Store,
     address: SocketAddr,
     _server: Server,
     _directory: TempDir,
@@ -48,7 +49,8 @@ async fn start() -> Daemon {
         Ok(())
     };
     let identity = Identity::open(&data, show).unwrap();
-    let operations = Operations::new(Store::temporary(directory.path()).await, Tasks::default());
+    let store = Store::temporary(directory.path()).await;
+    let operations = Operations::new(store.clone(), Tasks::default());
     let page_key = paging::Key::open(&data).unwrap();
     let (metrics, tasks) = (Metrics::new(), Tasks::default());
     let limits = plugin::Config::default();
@@ -68,7 +70,7 @@ async fn start() -> Daemon {
     let address = listener.local_addr();
     let metrics = state.metrics.http.clone();
     let server = Server::start(listener, &state.config, metrics, tasks, Arc::clone(&state));
-    Daemon { state, token, address, _server: server, _directory: directory }
+    Daemon { state, token, store, address, _server: server, _directory: directory }
 }
 
 impl Daemon {
