@@ -112,7 +112,12 @@ impl From<identity::Error> for Failure {
 
 impl From<http::server::Error> for Failure {
     fn from(error: http::server::Error) -> Self {
-        Self::new(Exit::Failed, error)
+        use http::server::Error::{Bind, LocalAddr, Tls};
+        let exit = match error {
+            Tls(_) => Exit::Config,
+            Bind { .. } | LocalAddr(_) => Exit::Failed,
+        };
+        Self::new(exit, error)
     }
 }
 
