@@ -112,12 +112,7 @@ impl From<identity::Error> for Failure {
 
 impl From<http::server::Error> for Failure {
     fn from(error: http::server::Error) -> Self {
-        use http::server::Error::{Bind, LocalAddr, Tls};
-        let exit = match error {
-            Tls(_) => Exit::Config,
-            Bind { .. } | LocalAddr(_) => Exit::Failed,
-        };
-        Self::new(exit, error)
+        Self::new(Exit::Failed, error)
     }
 }
 
@@ -133,8 +128,14 @@ impl From<plugin::OpenError> for Failure {
     }
 }
 
-impl From<rollout::wanted::Error> for Failure {
-    fn from(error: rollout::wanted::Error) -> Self {
+impl From<rollout::OpenError> for Failure {
+    fn from(error: rollout::OpenError) -> Self {
+        Self::new(Exit::Failed, error)
+    }
+}
+
+impl From<rollout::Error> for Failure {
+    fn from(error: rollout::Error) -> Self {
         Self::new(Exit::Failed, error)
     }
 }
