@@ -6,7 +6,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 /// The file in the directory that says who holds it.
@@ -88,12 +88,7 @@ impl DataDir {
 
     /// Replaces the file `name` by `bytes`, readable by this user alone.
     pub(crate) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
-        let path = self.join(name);
-        let aside = self.join(&format!("{name}.new"));
-        write_aside(&aside, bytes)
-            .and_then(|()| fs::rename(&aside, &path))
-            .and_then(|()| File::open(&self.path)?.sync_all())
-            .map_err(|source| Error::Write { path, source })
+        replace(&self.path, name, bytes)
     }
 }
 
@@ -124,6 +119,22 @@ pub(crate) fn holder(directory: &Path) -> Result<Option<u32>, Error> {
     Ok(files.any(is_lock).then_some(pid))
 }
 
+/// Replaces the file `name` in the data directory `directory`, readable by its user alone, by `bytes`.
+///
+/// Holding the directory is not needed, because the file is replaced whole and one replacement waits for the
+/// other: `root` may do this while the daemon of another user runs, and the file is still the daemon's.
+pub(crate) fn replace(directory: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
+    let (path, aside) = (directory.join(name), directory.join(format!("{name}.new")));
+    let replaced = || {
+        let folder = File::open(directory)?;
+        folder.lock()?;
+        write_aside(&aside, &folder.metadata()?, bytes)?;
+        fs::rename(&aside, &path)?;
+        folder.sync_all()
+    };
+    replaced().map_err(|source| Error::Write { path: path.clone(), source })
+}
+
 fn lock(directory: &Path) -> Result<File, Error> {
     let path = directory.join(LOCK);
     let failed = |source| Error::Lock { path: path.clone(), source };
@@ -143,9 +154,12 @@ fn lock(directory: &Path) -> Result<File, Error> {
     Ok(file)
 }
 
-fn write_aside(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_aside(path: &Path, folder: &fs::Metadata, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    if file.metadata()?.uid() != folder.uid() {
+        fchown(&file, Some(folder.uid()), Some(folder.gid()))?;
+    }
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -197,6 +211,9 @@ mod tests {
         data.replace("x.json", b"new").unwrap();
         assert_eq!(fs::read(data.join("x.json")).unwrap(), b"new");
         assert_eq!(mode(&data.join("x.json")), 0o600);
-        assert!(!data.join("x.json.new").exists());
+        let mut left: Vec<_> =
+            fs::read_dir(data.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["lock", "x.json"]);
     }
 }

@@ -1,33 +1,43 @@
 //! Who is calling: for now one admin token.
 //!
-//! Guarantees: the token exists in clear text only where the first start prints it; the disk holds its hash,
-//! comparisons take constant time, and no log or error holds what a caller presented. Not here: users, roles
-//! and permissions.
+//! Guarantees: the token exists in clear text only where the first start or a reset prints it; the disk holds its
+//! hash, comparisons take constant time, and no log or error holds what a caller presented. A reset counts from
+//! the next request on, in the daemon that runs too. Not here: users, roles and permissions.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ::http::HeaderMap;
-use serde::{Deserialize, Serialize};
+use arc_swap::ArcSwap;
 use subtle::ConstantTimeEq;
 
+use self::kept::{FILE, Known, Stamp};
 use crate::data::{self, DataDir};
+use crate::log;
 
+mod kept;
 mod presented;
 mod token;
 
 pub(crate) use token::Token;
 use token::{Digest, digest};
 
-/// The file in the data directory.
-const FILE: &str = "identity.json";
-const SCHEMA_VERSION: u32 = 1;
-
 /// Knows who may call.
 #[derive(Debug)]
 pub(crate) struct Identity {
-    admin: Digest,
+    path: PathBuf,
+    /// As the file at `path` says; replaced by whoever first finds that it is another file.
+    known: ArcSwap<Known>,
+}
+
+/// What came of a reset.
+#[derive(Debug)]
+pub(crate) struct Reset {
+    /// The token that counts from now on.
+    pub(crate) token: Token,
+    /// The id of the one that counted before; nothing if that was not readable.
+    pub(crate) replaced: Option<String>,
 }
 
 /// Who a caller turned out to be.
@@ -67,38 +77,22 @@ pub(crate) enum Error {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// The directory is not a daemon's.
+    #[error("`{}` is no data directory, it has no `{FILE}`: name the daemon's with `--data`", path.display())]
+    NoData {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The file cannot be written.
-    #[error("the new admin token cannot be kept")]
+    #[error("the new admin token cannot be kept, so it does not count")]
     Keep(#[source] data::Error),
     /// The system gave no random bytes.
     #[error("the system gave no random bytes for the admin token")]
     Random(#[source] getrandom::Error),
     /// The new token could not be shown to anybody.
-    #[error("the new admin token cannot be printed: give the daemon a stdout and start it again")]
+    #[error("the new admin token cannot be printed: it needs a stdout; nothing is changed")]
     Show(#[source] io::Error),
 }
-
-/// The content of [`FILE`].
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Document {
-    schema_version: SchemaVersion,
-    admin: Kept,
-}
-
-/// What is kept of a token: enough to recognize it, not enough to use it.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Kept {
-    id: String,
-    #[serde(with = "hex::serde")]
-    sha256: Digest,
-}
-
-/// A schema version that this binary can read.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(try_from = "u32", into = "u32")]
-struct SchemaVersion;
 
 impl Identity {
     /// Reads who may call; on the first start makes the admin token and hands it to `show`, once.
@@ -107,40 +101,85 @@ impl Identity {
         show: impl FnOnce(&Token) -> io::Result<()>,
     ) -> Result<Self, Error> {
         let path = data.join(FILE);
-        match fs::read(&path) {
-            Ok(bytes) => Self::read(&path, &bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::first(data, show),
-            Err(source) => Err(Error::Read { path, source }),
-        }
+        let known = match kept::read(&path)? {
+            Some(known) => known,
+            None => Self::first(data, &path, show)?,
+        };
+        Ok(Self { path, known: ArcSwap::from_pointee(known) })
     }
 
     /// Who sends these headers.
     pub(crate) fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, Unauthenticated> {
         let presented = presented::token(headers)?;
-        if bool::from(digest(&presented).ct_eq(&self.admin)) {
+        self.refresh();
+        if bool::from(digest(&presented).ct_eq(&self.known.load().admin)) {
             Ok(Principal::Admin)
         } else {
             Err(Unauthenticated::Invalid)
         }
     }
 
-    fn read(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
-        let document: Document = serde_json::from_slice(bytes)
-            .map_err(|source| Error::Parse { path: path.to_owned(), source })?;
-        Ok(Self { admin: document.admin.sha256 })
+    /// Takes up what a reset has written.
+    ///
+    /// Looking at the file each time costs about a microsecond and needs neither a signal nor a task: no
+    /// request that comes after a reset is ever measured by the old token. A file that is damaged or gone
+    /// changes nothing, because it must not lock out whoever could mend it.
+    fn refresh(&self) {
+        let known = self.known.load();
+        let stamp = Stamp::of(&self.path);
+        if stamp == known.stamp {
+            return;
+        }
+        match kept::read(&self.path) {
+            Ok(Some(new)) => {
+                tracing::info!(token = new.id, "the admin token was reset");
+                self.known.store(Arc::new(new));
+            }
+            Ok(None) => self.keep(&known, stamp, "it is gone"),
+            Err(error) => self.keep(&known, stamp, log::chain(&error)),
+        }
+    }
+
+    /// Goes on with what is known; remembers the file, so as to say this once.
+    fn keep(&self, known: &Known, stamp: Option<Stamp>, why: impl std::fmt::Display) {
+        let path = self.path.display();
+        tracing::warn!(%path, %why, "the file of who may call cannot be used: the last token counts");
+        self.known.store(Arc::new(Known { stamp, ..known.clone() }));
     }
 
     /// Shows before it keeps: a token that nobody saw must not be the one that counts.
-    fn first(data: &DataDir, show: impl FnOnce(&Token) -> io::Result<()>) -> Result<Self, Error> {
+    fn first(
+        data: &DataDir,
+        path: &Path,
+        show: impl FnOnce(&Token) -> io::Result<()>,
+    ) -> Result<Known, Error> {
         let token = Token::random().map_err(Error::Random)?;
         show(&token).map_err(Error::Show)?;
-        let admin = Kept { id: token.id().to_owned(), sha256: digest(token.reveal().as_bytes()) };
-        let sha256 = admin.sha256;
-        let document = Document { schema_version: SchemaVersion, admin };
-        let text = serde_json::to_vec_pretty(&document).expect("strings and numbers are JSON");
-        data.replace(FILE, &text).map_err(Error::Keep)?;
-        Ok(Self { admin: sha256 })
+        data.replace(FILE, &kept::document(&token)).map_err(Error::Keep)?;
+        let (admin, id) = (digest(token.reveal().as_bytes()), token.id().to_owned());
+        Ok(Known { admin, id, stamp: Stamp::of(path) })
     }
+}
+
+/// Replaces the admin token of a data directory, whether or not a daemon holds it, and hands it to `show`.
+///
+/// # Errors
+/// When the directory is not a daemon's, or the new token can be neither shown nor kept; then the old one counts.
+pub(crate) fn reset(
+    directory: &Path,
+    show: impl FnOnce(&Token) -> io::Result<()>,
+) -> Result<Reset, Error> {
+    let replaced = match kept::read(&directory.join(FILE)) {
+        Ok(Some(known)) => Some(known.id),
+        Ok(None) => return Err(Error::NoData { path: directory.to_owned() }),
+        // A new token is the remedy for that.
+        Err(Error::Parse { .. }) => None,
+        Err(other) => return Err(other),
+    };
+    let token = Token::random().map_err(Error::Random)?;
+    show(&token).map_err(Error::Show)?;
+    data::replace(directory, FILE, &kept::document(&token)).map_err(Error::Keep)?;
+    Ok(Reset { token, replaced })
 }
 
 impl Principal {
@@ -149,23 +188,6 @@ impl Principal {
         match self {
             Self::Admin => "user:admin",
         }
-    }
-}
-
-impl TryFrom<u32> for SchemaVersion {
-    type Error = String;
-
-    fn try_from(version: u32) -> Result<Self, String> {
-        if version == SCHEMA_VERSION {
-            return Ok(Self);
-        }
-        Err(format!("schema version {version} instead of {SCHEMA_VERSION}"))
-    }
-}
-
-impl From<SchemaVersion> for u32 {
-    fn from(_: SchemaVersion) -> Self {
-        SCHEMA_VERSION
     }
 }
 

@@ -49,6 +49,8 @@ pub(crate) enum Refused {
     ConnectionLimit,
     /// A connection that the system could not hand over, as when file descriptors run out.
     AcceptFailed,
+    /// A connection that did not come to agree on keys.
+    Handshake,
     /// A request over its generation's concurrency limit.
     PluginBusy,
     /// A request to a generation that takes no more.
@@ -151,9 +153,10 @@ impl PluginMetrics {
 
 impl Refused {
     /// All of them, in the order of their counters.
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::ConnectionLimit,
         Self::AcceptFailed,
+        Self::Handshake,
         Self::PluginBusy,
         Self::PluginDraining,
         Self::BodyTooLarge,
@@ -164,6 +167,7 @@ impl Refused {
         match self {
             Self::ConnectionLimit => "connection_limit",
             Self::AcceptFailed => "accept_failed",
+            Self::Handshake => "handshake",
             Self::PluginBusy => "plugin_busy",
             Self::PluginDraining => "plugin_draining",
             Self::BodyTooLarge => "body_too_large",

@@ -226,6 +226,12 @@ impl Operations {
         self.changes.watch(id)
     }
 
+    /// How many operations are watched.
+    #[cfg(test)]
+    pub(crate) fn n_watched(&self) -> usize {
+        self.changes.n_watched()
+    }
+
     /// The operation when it has ended, or as it is after `limit`; `None` if there is none.
     ///
     /// # Cancellation
@@ -293,3 +299,6 @@ impl Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

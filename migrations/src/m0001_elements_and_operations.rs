@@ -106,13 +106,14 @@ fn operations() -> TableCreateStatement {
         .to_owned()
 }
 
+/// Ids are in the order of `created_at`: the newest of a target is one step away.
 fn operations_by_target() -> IndexCreateStatement {
     Index::create()
         .name("metapaas_operations_by_target")
         .table("metapaas_operations")
         .col("target_type")
         .col("target_name")
-        .col("created_at")
+        .col("id")
         .to_owned()
 }
 

@@ -89,18 +89,10 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// This version of this element, in the daemon's own process, with nothing set or granted.
+    /// This version of this element, in the daemon's own process.
     #[must_use]
     pub fn new(name: &str, version: &str) -> Self {
-        // All of it, because what is left out stays as it is.
-        let document = json!({
-            "version": version,
-            "isolation": "none",
-            "settings": {},
-            "mounts": [],
-            "listeners": {},
-        });
-        Self { name: name.to_owned(), document }
+        Self { name: name.to_owned(), document: json!({ "version": version }) }
     }
 
     /// The element that `plugin` is the code of.

@@ -19,5 +19,6 @@ pub mod places;
 pub mod plugins;
 pub mod proc;
 pub mod process;
+pub mod schema;
 pub mod swaps;
 pub mod writes;

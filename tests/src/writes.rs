@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::json;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use crate::client::Client;
 
@@ -25,7 +25,8 @@ pub struct Writes {
     /// Where to: a daemon that starts again listens somewhere else.
     port: Arc<AtomicU16>,
     stop: Arc<AtomicBool>,
-    task: JoinHandle<Written>,
+    /// The only one; ends with this.
+    writer: JoinSet<Written>,
 }
 
 /// What came of them.
@@ -44,8 +45,9 @@ impl Writes {
         let port = Arc::new(AtomicU16::new(address.port()));
         let stop = Arc::new(AtomicBool::new(false));
         let path = format!("/v1/types/{slug}/rows");
-        let work = write(Arc::clone(&port), Arc::clone(&stop), path, prefix.to_owned());
-        Self { port, stop, task: tokio::spawn(work) }
+        let mut writer = JoinSet::new();
+        writer.spawn(write(Arc::clone(&port), Arc::clone(&stop), path, prefix.to_owned()));
+        Self { port, stop, writer }
     }
 
     /// The daemon listens there now.
@@ -57,9 +59,10 @@ impl Writes {
     ///
     /// # Panics
     /// When the writer itself panicked.
-    pub async fn finish(self) -> Written {
+    pub async fn finish(mut self) -> Written {
         self.stop.store(true, Ordering::Relaxed);
-        self.task.await.expect("the writer does not panic")
+        let written = self.writer.join_next().await.expect("there is one writer");
+        written.expect("the writer does not panic")
     }
 }
 

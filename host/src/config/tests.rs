@@ -127,7 +127,21 @@ fn a_log_format_that_is_none_is_refused() {
 
 #[test]
 fn a_listener_for_everybody_is_refused() {
-    run("").flag("http.listen", "0.0.0.0:8080").check_refused(&expect!["setting `http.listen` is `0.0.0.0:8080`: without TLS only loopback addresses are served, use `127.0.0.1:8080` and a proxy that speaks TLS"]);
+    run("").flag("http.listen", "0.0.0.0:8080").check_refused(&expect!["setting `http.listen` is `0.0.0.0:8080`, which others reach in clear text: set `http.tls.certificate` and `http.tls.key`, listen on `127.0.0.1:8080`, or set `http.allow_plaintext = true` if what is between speaks TLS"]);
+}
+
+#[test]
+fn a_listener_for_everybody_is_taken_with_tls_or_by_choice() {
+    let everybody = |file: &str| run(file).flag("http.listen", "0.0.0.0:8080").config();
+    assert!(everybody("[http]\nallow_plaintext = true").http.tls.files().is_none());
+    assert!(everybody("[http.tls]\ncertificate = 'c'\nkey = 'k'").http.tls.files().is_some());
+}
+
+#[test]
+fn half_of_tls_is_refused() {
+    run("[http.tls]\nkey = 'k'").check_refused(&expect![
+        "setting `http.tls.key` is there and `http.tls.certificate` is not: TLS needs both files"
+    ]);
 }
 
 #[test]

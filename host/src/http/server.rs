@@ -6,6 +6,7 @@
 //! - A failing `accept` backs off; it never spins and never ends the daemon.
 //! - A drain stops accepting, lets each connection finish the answer it is in, and cuts off what is left at the
 //!   deadline.
+//! - A listener that has a certificate speaks TLS with everybody.
 //! - Answers carry the request id and are counted, whoever made them.
 //!
 //! Malformed requests and heads over the limits are answered by hyper (400, 431) and close the connection. Not
@@ -24,7 +25,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
-use self::connection::Connection;
+use self::connection::{Connection, Transport};
+use self::tls::Tls;
 use super::request_id::RequestId;
 use super::{Body, Config};
 use crate::log;
@@ -34,6 +36,7 @@ use crate::shutdown::{Outcome, Tasks};
 mod connection;
 mod exchange;
 mod refuse;
+mod tls;
 
 /// How long to leave the system alone after it could not accept, as when file descriptors run out.
 const ACCEPT_BACK_OFF: Duration = Duration::from_millis(100);
@@ -57,6 +60,8 @@ pub(crate) trait Answer: Send + Sync + 'static {
 #[derive(Debug)]
 pub(crate) struct Listener {
     tcp: TcpListener,
+    /// `None` where clear text is spoken.
+    tls: Option<Arc<Tls>>,
     local_addr: SocketAddr,
 }
 
@@ -78,6 +83,9 @@ pub(crate) enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// The files of TLS are no good.
+    #[error("TLS cannot be spoken")]
+    Tls(#[source] tls::Error),
     /// The listener does not know its own address.
     #[error("the listener does not know its own address")]
     LocalAddr(#[source] io::Error),
@@ -88,6 +96,7 @@ struct Shared<A> {
     app: Arc<A>,
     protocol: http1::Builder,
     metrics: HttpMetrics,
+    tls: Option<Arc<Tls>>,
     /// One permit per connection that may still be opened.
     room: Arc<Semaphore>,
     /// One permit per connection that may be turned away at the same time.
@@ -95,14 +104,20 @@ struct Shared<A> {
     tasks: Tasks,
 }
 
+/// Refuses settings by which [`Listener::bind`] could not speak TLS.
+pub(crate) fn check(config: &Config) -> Result<(), Error> {
+    Tls::open(&config.tls).map(drop).map_err(Error::Tls)
+}
+
 impl Listener {
-    /// Takes the address that the settings name.
+    /// Takes the address that the settings name, with the certificate if they name one.
     pub(crate) async fn bind(config: &Config) -> Result<Self, Error> {
+        let tls = Tls::open(&config.tls).map_err(Error::Tls)?.map(Arc::new);
         let listen = config.listen;
         let tcp = TcpListener::bind(listen).await;
         let tcp = tcp.map_err(|source| Error::Bind { listen, source })?;
         let local_addr = tcp.local_addr().map_err(Error::LocalAddr)?;
-        Ok(Self { tcp, local_addr })
+        Ok(Self { tcp, tls, local_addr })
     }
 
     #[cfg(test)]
@@ -118,7 +133,8 @@ impl Listener {
             IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
             ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
         };
-        format!("http://{}", SocketAddr::new(ip, self.local_addr.port()))
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", SocketAddr::new(ip, self.local_addr.port()))
     }
 }
 
@@ -131,11 +147,15 @@ impl Server {
         tasks: Tasks,
         app: Arc<A>,
     ) -> Self {
-        let Listener { tcp, local_addr: _ } = listener;
+        let Listener { tcp, tls, local_addr: _ } = listener;
+        if let Some(tls) = &tls {
+            tasks.spawn("certificate", Arc::clone(tls).follow_files(tasks.clone()));
+        }
         let shared = Arc::new(Shared {
             app,
             protocol: protocol(config),
             metrics,
+            tls,
             room: Arc::new(Semaphore::new(config.connections_max)),
             refusals: Arc::new(Semaphore::new(refuse::AT_A_TIME)),
             tasks: tasks.clone(),
@@ -186,8 +206,33 @@ fn admit<A: Answer>(stream: TcpStream, shared: &Arc<Shared<A>>) {
     };
     // Small answers must not wait for an acknowledgement; a connection that refuses the option is closing.
     if stream.set_nodelay(true).is_ok() {
-        let connection = Connection::new(stream, room, shared.metrics.connections.clone());
-        shared.tasks.spawn("connection", exchange::serve(connection, Arc::clone(shared)));
+        let shared = Arc::clone(shared);
+        let tasks = shared.tasks.clone();
+        tasks.spawn("connection", async move {
+            if let Some(transport) = secure(stream, &shared).await {
+                let connection =
+                    Connection::new(transport, room, shared.metrics.connections.clone());
+                exchange::serve(connection, shared).await;
+            }
+        });
+    }
+}
+
+/// The connection as it is, or with keys agreed on, if that is what is spoken here.
+async fn secure<A>(stream: TcpStream, shared: &Shared<A>) -> Option<Transport> {
+    let Some(tls) = &shared.tls else { return Some(Transport::Plain(stream)) };
+    let agreed = tokio::select! {
+        () = shared.tasks.cancelled() => return None,
+        agreed = tls.accept(stream) => agreed,
+    };
+    match agreed {
+        Ok(stream) => Some(Transport::Secure(Box::new(stream))),
+        Err(error) => {
+            shared.metrics.refused(Refused::Handshake);
+            let cause = log::chain(&error).to_string();
+            tracing::debug!("connection refused: {cause}");
+            None
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The admin token: made once, kept as a hash, accepted in each of its forms.
 
 use std::cell::RefCell;
+use std::fs;
 
 use ::http::HeaderValue;
 use ::http::header::AUTHORIZATION;
@@ -93,6 +94,63 @@ fn a_damaged_file_is_refused_and_stays() {
         assert!(error.to_string().contains("is damaged or from another version"), "{error}");
         assert_eq!(fs::read_to_string(data.join(FILE)).unwrap(), damage);
     }
+}
+
+/// Resets the token of `data`: the new one, and the id of the old.
+fn reset_in(data: &DataDir) -> (String, Option<String>) {
+    let Reset { token, replaced } = reset(data.path(), |_| Ok(())).unwrap();
+    (token.reveal().to_owned(), replaced)
+}
+
+#[test]
+fn a_reset_counts_at_once_in_the_daemon_that_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = DataDir::open(directory.path()).unwrap();
+    let (identity, shown) = open(&data);
+    let mut old = shown.unwrap();
+    for _ in 0..3 {
+        assert_eq!(identity.authenticate(&header("x-api-key", &old)), Ok(Principal::Admin));
+        let (new, replaced) = reset_in(&data);
+        assert_eq!(replaced.as_deref(), old.split('_').nth(1));
+        let refused = identity.authenticate(&header("x-api-key", &old));
+        assert_eq!(refused, Err(Unauthenticated::Invalid));
+        assert_eq!(identity.authenticate(&header("x-api-key", &new)), Ok(Principal::Admin));
+        old = new;
+    }
+}
+
+#[test]
+fn a_reset_mends_a_damaged_file_and_until_then_the_last_token_counts() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = DataDir::open(directory.path()).unwrap();
+    let (identity, shown) = open(&data);
+    let old = header("x-api-key", &shown.unwrap());
+    fs::write(data.join(FILE), "{").unwrap();
+    assert_eq!(identity.authenticate(&old), Ok(Principal::Admin));
+    fs::remove_file(data.join(FILE)).unwrap();
+    assert_eq!(identity.authenticate(&old), Ok(Principal::Admin));
+    fs::write(data.join(FILE), "{").unwrap();
+    let (new, replaced) = reset_in(&data);
+    assert_eq!(replaced, None);
+    assert_eq!(identity.authenticate(&old), Err(Unauthenticated::Invalid));
+    assert_eq!(identity.authenticate(&header("x-api-key", &new)), Ok(Principal::Admin));
+}
+
+#[test]
+fn a_reset_needs_a_data_directory_and_somebody_who_sees_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let refused = reset(directory.path(), |_| Ok(())).unwrap_err().to_string();
+    assert!(
+        refused.ends_with("has no `identity.json`: name the daemon's with `--data`"),
+        "{refused}"
+    );
+
+    let data = DataDir::open(directory.path()).unwrap();
+    let (identity, shown) = open(&data);
+    let unseen = reset(data.path(), |_| Err(io::ErrorKind::BrokenPipe.into()));
+    assert!(matches!(unseen, Err(Error::Show(_))));
+    let old = header("x-api-key", &shown.unwrap());
+    assert_eq!(identity.authenticate(&old), Ok(Principal::Admin));
 }
 
 #[test]

@@ -19,8 +19,7 @@ use crate::identity::{Identity, Token};
 use crate::metrics::Metrics;
 use crate::operation::Operations;
 use crate::plugin::{self, Plugins};
-use crate::rollout::schema::Migrations;
-use crate::rollout::{Elements, Folders};
+use crate::rollout::Elements;
 use crate::shutdown::Tasks;
 use crate::store::Store;
 
@@ -29,6 +28,7 @@ mod operations;
 struct Daemon {
     state: Arc<State>,
     token: String,
+    store: Store,
     address: SocketAddr,
     _server: Server,
     _directory: TempDir,
@@ -55,18 +55,22 @@ async fn start() -> Daemon {
     let (metrics, tasks) = (Metrics::new(), Tasks::default());
     let limits = plugin::Config::default();
     let plugins = Plugins::open(limits, &data, metrics.plugin.clone(), Tasks::default()).unwrap();
-    let (migrations, tasks_of_plugins) = (Migrations, Tasks::default());
-    let folders = Folders { bundles: data.join("bundles"), elements: None };
-    let elements =
-        Elements::open(plugins, tasks_of_plugins, store, operations, migrations, &data, folders)
-            .unwrap();
+    let elements = Elements::open(plugins, Tasks::default(), &data, data.join("bundles")).unwrap();
     let config = Config { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..Config::default() };
-    let state = Arc::new(State::new(config, identity, metrics, elements, page_key, tasks.clone()));
+    let state = Arc::new(State::new(
+        config,
+        identity,
+        metrics,
+        elements,
+        operations,
+        page_key,
+        tasks.clone(),
+    ));
     let listener = Listener::bind(&state.config).await.unwrap();
     let address = listener.local_addr();
     let metrics = state.metrics.http.clone();
     let server = Server::start(listener, &state.config, metrics, tasks, Arc::clone(&state));
-    Daemon { state, token, address, _server: server, _directory: directory }
+    Daemon { state, token, store, address, _server: server, _directory: directory }
 }
 
 impl Daemon {

@@ -7,11 +7,12 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::Shared;
+use super::connection::Transport;
+use super::{Shared, secure};
 use crate::http::problem::{Code, Problem, Retry};
 use crate::metrics::Refused;
 
@@ -39,18 +40,26 @@ static ANSWER: LazyLock<Vec<u8>> = LazyLock::new(|| {
 });
 
 /// Turns a connection away.
-pub(super) fn over_limit<A>(mut stream: TcpStream, shared: &Shared<A>) {
+pub(super) fn over_limit<A: Send + Sync + 'static>(stream: TcpStream, shared: &Arc<Shared<A>>) {
     shared.metrics.refused(Refused::ConnectionLimit);
     let Ok(turn) = Arc::clone(&shared.refusals).try_acquire_owned() else { return };
+    let of = Arc::clone(shared);
     shared.tasks.spawn("refusal", async move {
         let _turn = turn;
-        if !matches!(timeout(PATIENCE, tell(&mut stream)).await, Ok(Ok(()))) {
+        let telling = async {
+            match secure(stream, &of).await {
+                Some(Transport::Plain(mut stream)) => tell(&mut stream).await,
+                Some(Transport::Secure(mut stream)) => tell(&mut stream).await,
+                None => Ok(()),
+            }
+        };
+        if !matches!(timeout(PATIENCE, telling).await, Ok(Ok(()))) {
             tracing::debug!("a connection over the limit ended before it was told so");
         }
     });
 }
 
-async fn tell(stream: &mut TcpStream) -> std::io::Result<()> {
+async fn tell(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> std::io::Result<()> {
     stream.write_all(&ANSWER).await?;
     stream.shutdown().await?;
     let mut ignored = [0; 1024];
