@@ -3,16 +3,28 @@
 //! Parsing only; what a command does lives in its own file under `cli/`. Bad usage ends with exit code 2
 //! (see [`exit`]), which is clap's own.
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use self::client::Reach;
+
+mod client;
+pub(crate) mod command;
+pub(crate) mod completions;
 pub(crate) mod config;
-#[allow(dead_code, reason = "the context is there before the client that uses it")]
 pub(crate) mod context;
 pub(crate) mod down;
+mod element;
 pub(crate) mod exit;
+mod migrations;
+mod operation;
+mod output;
 pub(crate) mod plugin;
 pub(crate) mod probe;
+mod progress;
 pub(crate) mod serve;
+mod session;
+mod token;
 pub(crate) mod up;
 pub(crate) mod version;
 pub(crate) mod worker;
@@ -21,6 +33,9 @@ pub(crate) mod worker;
 #[derive(Debug, Parser)]
 #[command(name = "metapaas", version, about)]
 pub(crate) struct Cli {
+    /// Where the client finds its daemon, as far as that was said before the noun.
+    #[command(flatten)]
+    pub(crate) reach: Reach,
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -35,9 +50,9 @@ pub(crate) enum Command {
     Down(down::Flags),
     /// Run the daemon until it is told to stop.
     Serve(serve::Flags),
-    /// Which daemon the client speaks to.
-    #[command(subcommand)]
-    Context(context::command::Command),
+    /// Speak to a daemon.
+    #[command(flatten)]
+    Client(command::Command),
     /// What the daemon's settings are.
     #[command(subcommand)]
     Config(config::Command),
@@ -49,16 +64,30 @@ pub(crate) enum Command {
     /// Run a plugin for a daemon (the daemon starts this).
     #[command(hide = true)]
     Worker,
+    /// Print what makes a shell complete these commands.
+    Completions(completions::Flags),
     /// Say what this binary is.
     Version,
 }
 
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        super::Cli::command().debug_assert();
+/// The command line of this process; a wrong one ends it.
+pub(crate) fn parse() -> Cli {
+    let cli = Cli::from_arg_matches(&command().get_matches()).unwrap_or_else(|error| error.exit());
+    let is_client = matches!(cli.command, Command::Client(_));
+    if !is_client && cli.reach != Reach::default() {
+        let text = "this command does not speak to a daemon: leave out the flags before it\n";
+        command().error(ErrorKind::ArgumentConflict, text).exit();
     }
+    cli
 }
+
+/// The commands, as clap knows them.
+///
+/// What stands before the noun is no flag of every command: each noun of the client has the same flags for what
+/// stands behind it, and the daemon's commands have none.
+pub(crate) fn command() -> clap::Command {
+    Cli::command().mut_args(|arg| arg.global(false))
+}
+
+#[cfg(test)]
+mod tests;

@@ -7,8 +7,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clap::Parser;
-
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::up::Guide;
 use crate::cli::{Cli, Command, serve};
@@ -21,8 +19,7 @@ use crate::identity::Identity;
 use crate::metrics::Metrics;
 use crate::operation::Operations;
 use crate::plugin::Plugins;
-use crate::rollout::schema::Migrations;
-use crate::rollout::{Elements, Folders};
+use crate::rollout::Elements;
 use crate::shutdown::{Outcome, Signals, Tasks};
 use crate::store::Store;
 
@@ -58,15 +55,17 @@ mod timestamp;
 
 fn main() -> ExitCode {
     let started = Instant::now();
-    let ended = match Cli::parse().command {
+    let Cli { reach, command } = cli::parse();
+    let ended = match command {
         Command::Serve(flags) => run_daemon(flags.sources(), &Guide::silent(), started),
         Command::Up(flags) => up(&flags, started),
         Command::Down(flags) => cli::down::run(&flags),
-        Command::Context(command) => cli::context::command::run(&command),
+        Command::Client(command) => cli::command::run(reach, command),
         Command::Config(command) => cli::config::run(&command),
         Command::Plugin(command) => cli::plugin::run(command),
         Command::Probe(flags) => cli::probe::run(&flags),
         Command::Worker => cli::worker::run(),
+        Command::Completions(flags) => cli::completions::print(&flags),
         Command::Version => cli::version::print(),
     };
     cli::exit::code(ended)
@@ -109,16 +108,19 @@ async fn serve_until_told(
     let (requests, plugin_side, metrics) = (Tasks::default(), Tasks::default(), Metrics::new());
     let plugins =
         Plugins::open(config.plugin.clone(), &data, metrics.plugin.clone(), plugin_side.clone())?;
-    let operations = Operations::new(store.clone(), plugin_side.clone());
+    let elements = Elements::open(plugins, plugin_side.clone(), &data, config.bundles())?;
+    let operations = Operations::new(store, plugin_side.clone());
     operations.prune_by_period(&config.operation);
-    let migrations = Migrations;
-    let folders = Folders { bundles: config.bundles(), elements: config.elements.clone() };
-    let tasks = plugin_side.clone();
-    let elements = Elements::open(plugins, tasks, store, operations, migrations, &data, folders)?;
     let page_key = paging::Key::open(&data)?;
-    let state =
-        State::new(config.http.clone(), identity, metrics, elements, page_key, requests.clone());
-    let state = Arc::new(state);
+    let state = Arc::new(State::new(
+        config.http.clone(),
+        identity,
+        metrics,
+        elements,
+        operations,
+        page_key,
+        requests.clone(),
+    ));
     let measured = state.metrics.http.clone();
     let server = Server::start(listener, &config.http, measured, requests, Arc::clone(&state));
     serve::show_address(&endpoint).map_err(|source| Failure::new(Exit::Failed, source))?;
@@ -126,12 +128,7 @@ async fn serve_until_told(
     // Requests are answered already: a first start may take its time.
     let starting = async {
         guide.make_demo(&state, &config.bundles()).await;
-        if let Err(error) = state.elements.start_all().await {
-            let cause = log::chain(&error).to_string();
-            tracing::error!("what is wanted cannot be brought up: {cause}");
-            return state.readiness.set("daemon", Standing::NotReady(cause));
-        }
-        plugin_side.spawn("reconciler", Arc::clone(&state.elements).follow());
+        state.elements.start_all().await;
         guide.install_demo(&state, &data, &config.bundles()).await;
         state.readiness.set("daemon", Standing::Ready);
         tracing::info!(endpoint, after_ms = started.elapsed().as_millis(), "ready");

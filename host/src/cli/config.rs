@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::exit::{Exit, Failure};
 use super::serve;
 use crate::config::{Config, Shown};
+use crate::http;
 
 /// What to do with the settings.
 #[derive(Debug, Subcommand)]
@@ -54,7 +55,7 @@ pub(crate) fn run(command: &Command) -> Result<Exit, Failure> {
             }
         }
         Command::Check(daemon) => {
-            let _good = Config::load(daemon.sources())?;
+            http::server::check(&Config::load(daemon.sources())?.http)?;
             "the settings are good\n".to_owned()
         }
     };

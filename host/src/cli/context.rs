@@ -234,14 +234,15 @@ impl Contexts {
         Ok(())
     }
 
-    /// Keeps the token of a daemon and makes it the current one, under the name that it has already.
-    fn remember(&mut self, endpoint: Endpoint, token: Secret) {
+    /// Keeps the token of a daemon and makes it the current one: the name that it has, or is given.
+    pub(crate) fn remember(&mut self, endpoint: Endpoint, token: Secret) -> String {
         let known = self.document.contexts.iter().find(|(_, context)| context.endpoint == endpoint);
         let (name, ca) = match known {
             Some((name, context)) => (name.clone(), context.ca.clone()),
             None => (endpoint.authority().to_owned(), None),
         };
         self.put(&name, Context { endpoint, token: Some(token), ca });
+        name
     }
 
     /// Gives every context whose token has the public part `id` the token `new`: their names.

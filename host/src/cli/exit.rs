@@ -16,15 +16,31 @@ pub(crate) enum Exit {
     /// It did what it was asked; for the daemon: it was told to stop and drained, or cut off what was
     /// left at the drain deadline and said so.
     Ok = 0,
-    /// It failed while running.
+    /// It failed while running; for a command of the client: what it asked for was tried, and did not succeed.
     Failed = 1,
-    /// It was refused, or asked in a way that makes no sense (clap uses the same code).
+    /// It was refused, or asked in a way that makes no sense (clap uses the same code). For `element plan` and
+    /// `migrations plan`: there is something to do.
     Refused = 2,
+    /// No daemon answers, or not one that can be trusted.
+    Unreachable = 3,
+    /// The daemon does not know who is calling, or does not allow it (401, 403).
+    Unauthenticated = 4,
+    /// The daemon has no such thing (404, 410).
+    NotFound = 5,
+    /// The daemon cannot do it as things stand (409, 412, 423).
+    Conflict = 6,
+    /// The daemon refuses what was asked, whatever stands (any other 4xx).
+    Rejected = 7,
+    /// The daemon failed, or cannot do it now (5xx).
+    Unavailable = 8,
+    /// The wait is over before the operation, which goes on.
+    Unfinished = 9,
     /// The configuration is wrong.
     Config = 64,
     /// The store is none that this version can work with: of somebody else, of a newer version, or damaged.
     Store = 65,
-    /// A second signal ended it at once.
+    /// A second signal ended it at once; for a command of the client: Ctrl-C ended the wait for an operation,
+    /// which goes on.
     Interrupted = 130,
 }
 
@@ -43,6 +59,27 @@ enum Audience {
     Log,
     /// Whoever typed the command.
     Reader,
+}
+
+impl Exit {
+    /// What it means, in a few words.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Ok => "Done",
+            Self::Failed => "Failed",
+            Self::Refused => "Refused",
+            Self::Unreachable => "No daemon reached",
+            Self::Unauthenticated => "Not authenticated",
+            Self::NotFound => "Not found",
+            Self::Conflict => "Conflict",
+            Self::Rejected => "Rejected",
+            Self::Unavailable => "Not available",
+            Self::Unfinished => "Not finished",
+            Self::Config => "Wrong configuration",
+            Self::Store => "Wrong store",
+            Self::Interrupted => "Interrupted",
+        }
+    }
 }
 
 impl Failure {
@@ -112,7 +149,12 @@ impl From<identity::Error> for Failure {
 
 impl From<http::server::Error> for Failure {
     fn from(error: http::server::Error) -> Self {
-        Self::new(Exit::Failed, error)
+        use http::server::Error::{Bind, LocalAddr, Tls};
+        let exit = match error {
+            Tls(_) => Exit::Config,
+            Bind { .. } | LocalAddr(_) => Exit::Failed,
+        };
+        Self::new(exit, error)
     }
 }
 
@@ -128,14 +170,8 @@ impl From<plugin::OpenError> for Failure {
     }
 }
 
-impl From<rollout::OpenError> for Failure {
-    fn from(error: rollout::OpenError) -> Self {
-        Self::new(Exit::Failed, error)
-    }
-}
-
-impl From<rollout::Error> for Failure {
-    fn from(error: rollout::Error) -> Self {
+impl From<rollout::wanted::Error> for Failure {
+    fn from(error: rollout::wanted::Error) -> Self {
         Self::new(Exit::Failed, error)
     }
 }

@@ -22,7 +22,7 @@ mod cargo;
 mod demo;
 
 /// Where `up` keeps the state, unless told otherwise.
-const DATA: &str = ".metapaas";
+pub(super) const DATA: &str = ".metapaas";
 
 /// Tells whoever started the daemon what goes on. After `serve` it is silent.
 #[derive(Debug)]

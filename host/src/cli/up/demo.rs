@@ -7,23 +7,21 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use anyhow::{Context as _, bail};
 use packer::bundle::ElementName;
+use serde_json::json;
 
 use super::{cargo, say};
 use crate::cli::plugin::{self, Pack};
 use crate::data::DataDir;
-use crate::rollout::wish::{Asker, Change, Patch};
-use crate::rollout::{Elements, Requester};
+use crate::rollout::{Elements, Wanted};
 
 /// The demo's element.
 pub(super) const ELEMENT: &str = "metapaas-demo";
 /// The version that is installed.
 const FIRST_VERSION: &str = "0.1.0";
-/// How long the installation is waited for.
-const INSTALL_LIMIT: Duration = Duration::from_secs(60);
 /// The file in the data directory that says that the demo was installed once.
 const MARKER: &str = "demo-installed";
 
@@ -151,14 +149,12 @@ pub(super) async fn install_once(
     if data.join(MARKER).exists() || !is_there {
         return Ok(None);
     }
-    let patch = Patch { version: Some(FIRST_VERSION.parse()?), ..Patch::default() };
-    let operation =
-        elements.change(&element(), Change::Put(patch), Asker::Api, Requester::daemon()).await?;
+    let wanted: Wanted = serde_json::from_value(json!({ "version": FIRST_VERSION }))?;
+    let accepted = elements.want(&element(), wanted).await?;
     data.replace(MARKER, FIRST_VERSION.as_bytes())?;
-    let ended = elements.shared().operations.wait(operation, INSTALL_LIMIT).await?;
-    match ended.and_then(|operation| operation.failure) {
+    match accepted.settled().await.failure {
         None => Ok(Some(format!("{ELEMENT} {FIRST_VERSION}"))),
-        Some(failure) => bail!("{}", failure.detail),
+        Some(failure) => bail!("{}", failure.reason),
     }
 }
 
@@ -169,6 +165,7 @@ fn element() -> ElementName {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
+    use std::time::Duration;
 
     use super::*;
 
