@@ -31,6 +31,8 @@
 )]
 
 mod answer;
+#[cfg(feature = "testing-database")]
+mod database;
 mod host;
 mod request;
 
@@ -51,6 +53,8 @@ use tokio::sync::oneshot;
 pub use plugin_abi::message::EndOutcome;
 
 pub use self::answer::{Answer, Ended, Over, Pending};
+#[cfg(feature = "testing-database")]
+pub use self::database::Database;
 pub use self::host::{LogLine, Metric, PanicNote};
 use self::host::{Port, Start};
 use self::request::Routes;
@@ -101,6 +105,9 @@ pub async fn start<P: Plugin>(settings: Value) -> Result<TestPlugin, StartFailur
 #[derive(Debug, Default)]
 pub struct Host {
     services: host::Services,
+    /// `None` for one of its own, with the plugin's migrations applied.
+    #[cfg(feature = "testing-database")]
+    database: Option<Database>,
 }
 
 impl Host {
@@ -111,6 +118,14 @@ impl Host {
         answer: impl Fn(u64, &[u8]) -> Result<Vec<u8>, AbiError> + Send + Sync + 'static,
     ) -> Self {
         self.services = host::Services::answered_by(answer);
+        self
+    }
+
+    /// Puts these tables behind the plugin, as they are: no migration is applied to them.
+    #[cfg(feature = "testing-database")]
+    #[must_use]
+    pub fn database(mut self, database: &Database) -> Self {
+        self.database = Some(database.clone());
         self
     }
 
@@ -126,7 +141,13 @@ impl Host {
             Ok(descriptor) => descriptor,
             Err(reason) => return Err(StartFailure { reason, panics: Vec::new() }),
         };
-        let (port, started) = Port::new(self.services);
+        #[cfg(feature = "testing-database")]
+        let database = self.database.unwrap_or_else(|| Database::new().migrate::<P>().clone());
+        let (port, started) = Port::new(
+            self.services,
+            #[cfg(feature = "testing-database")]
+            database,
+        );
         let api = export_forever(&port);
         let document = StartDocument {
             schema_version: SCHEMA_VERSION,
@@ -203,6 +224,30 @@ impl TestPlugin {
     /// `POST path` with a JSON body.
     pub async fn post_json(&self, path: &str, body: &Value) -> Answer {
         self.request("POST", path).json(body).send().await
+    }
+
+    /// Calls a hook, as the daemon does.
+    pub async fn hook(&self, name: &str, body: &Value) -> Answer {
+        TestRequest::of_hook(self, name).json(body).send().await
+    }
+
+    /// Calls a backfill until it says that it is done, and gives the number of rows that it filled in.
+    ///
+    /// # Panics
+    /// When there is no such backfill, or it fails.
+    pub async fn backfill(&self, name: &str) -> u64 {
+        let (mut cursor, mut n_rows) = (Value::Null, 0);
+        loop {
+            let body = serde_json::json!({"cursor": cursor});
+            let answer = self.hook(&format!("backfill:{name}"), &body).await;
+            assert!(answer.status().is_success(), "backfill `{name}`: {}", answer.text().await);
+            let progress: Value = answer.json().await;
+            n_rows += progress["rows"].as_u64().unwrap_or_default();
+            if progress["done"] == true {
+                return n_rows;
+            }
+            cursor = progress["cursor"].clone();
+        }
     }
 
     /// A request that is put together step by step.

@@ -8,6 +8,8 @@ mod arguments;
 mod axum_routers;
 #[path = "sdk/cancellation.rs"]
 mod cancellation;
+#[path = "sdk/database.rs"]
+mod database;
 #[path = "sdk/declaration.rs"]
 mod declaration;
 #[path = "sdk/life.rs"]

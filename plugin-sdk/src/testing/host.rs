@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use bytes::Bytes;
+#[cfg(feature = "testing-database")]
+use plugin_abi::database::DATABASE_SERVICE;
 use plugin_abi::host::HostPort;
 use plugin_abi::mailbox::Mailbox;
 use plugin_abi::message::{
@@ -16,6 +18,9 @@ use plugin_abi::{AbiError, ErrorCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
+
+#[cfg(feature = "testing-database")]
+use super::database::{Asked, Database, TRANSACTION_LIMIT};
 
 /// How many bytes wait between the two ends of a connection in a test.
 const DUPLEX_BYTES: usize = 64 * 1024;
@@ -113,6 +118,8 @@ pub(super) struct Port {
     own: Weak<Self>,
     mailbox: Mailbox,
     services: Services,
+    #[cfg(feature = "testing-database")]
+    database: Database,
     /// The runtime of the test, which moves the bytes of streams.
     runtime: Handle,
     state: Mutex<State>,
@@ -143,12 +150,17 @@ struct Stream {
 }
 
 impl Port {
-    pub(super) fn new(services: Services) -> (Arc<Self>, oneshot::Receiver<Start>) {
+    pub(super) fn new(
+        services: Services,
+        #[cfg(feature = "testing-database")] database: Database,
+    ) -> (Arc<Self>, oneshot::Receiver<Start>) {
         let (start, started) = oneshot::channel();
         let port = Arc::new_cyclic(|own| Self {
             own: Weak::clone(own),
             mailbox: Mailbox::new().expect("a test may open a few files"),
             services,
+            #[cfg(feature = "testing-database")]
+            database,
             runtime: Handle::current(),
             state: Mutex::new(State { start: Some(start), ..State::default() }),
         });
@@ -299,10 +311,28 @@ impl HostPort for Port {
             Outbound::Panicked { request, message, backtrace } => {
                 self.note_panic(request, message, backtrace);
             }
+            #[cfg(feature = "testing-database")]
+            Outbound::Service { call, service: DATABASE_SERVICE, payload } => {
+                self.asked(self.database.ask(call, payload));
+            }
             Outbound::Service { call, service, payload } => {
                 self.complete(call, self.services.0(service, payload));
             }
         }
+    }
+}
+
+#[cfg(feature = "testing-database")]
+impl Port {
+    fn asked(&self, Asked { completed, begun }: Asked) {
+        if let Some(transaction) = begun {
+            let port = self.own.upgrade().expect("whoever runs a plugin holds the port");
+            self.runtime.spawn(async move {
+                tokio::time::sleep(TRANSACTION_LIMIT).await;
+                port.asked(port.database.expire(transaction));
+            });
+        }
+        completed.into_iter().for_each(|(call, outcome)| self.complete(call, outcome));
     }
 }
 

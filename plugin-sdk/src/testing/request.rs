@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use plugin_abi::descriptor::{Descriptor, RouteBase};
-use plugin_abi::request::{BodyKind, Identity, RequestHead, WHOLE_BODY_BYTES_MAX};
+use plugin_abi::request::{BodyKind, HOOK_ROUTE, Identity, RequestHead, WHOLE_BODY_BYTES_MAX};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
@@ -90,6 +90,14 @@ pub struct TestRequest<'t> {
     principal: String,
     project: Option<String>,
     body: TestBody,
+    kind: Kind,
+}
+
+/// Whether a route or a hook is asked for; a hook's name is the path.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Route,
+    Hook,
 }
 
 #[derive(Debug)]
@@ -108,7 +116,12 @@ impl<'t> TestRequest<'t> {
             principal: "user:test".to_owned(),
             project: None,
             body: TestBody::Known(Bytes::new()),
+            kind: Kind::Route,
         }
+    }
+
+    pub(super) fn of_hook(plugin: &'t TestPlugin, name: &str) -> Self {
+        Self { kind: Kind::Hook, ..Self::new(plugin, "HOOK", name) }
     }
 
     /// Adds a header field.
@@ -160,15 +173,21 @@ impl<'t> TestRequest<'t> {
     /// When there is no such route.
     #[must_use]
     pub fn begin(self) -> Pending {
-        let Self { plugin, method, path, headers, principal, project, body } = self;
+        let Self { plugin, method, path, headers, principal, project, body, kind } = self;
         let (path, query) = match path.split_once('?') {
             Some((path, query)) => (path, Some(query)),
             None => (path.as_str(), None),
         };
-        let path = plugin.routes.full_path(path);
-        let found = plugin.routes.find(&method, &path);
+        let path = match kind {
+            Kind::Route => plugin.routes.full_path(path),
+            Kind::Hook => path.to_owned(),
+        };
+        let found = match kind {
+            Kind::Route => plugin.routes.find(&method, &path),
+            Kind::Hook => Some(Found { route: HOOK_ROUTE, params: Vec::new() }),
+        };
         let found = found.unwrap_or_else(|| panic!("no route answers `{method} {path}`"));
-        let (kind, whole, pulled) = match body {
+        let (body, whole, pulled) = match body {
             TestBody::Known(bytes) if bytes.len() as u64 > WHOLE_BODY_BYTES_MAX => {
                 let n_bytes = bytes.len() as u64;
                 (BodyKind::Pulled(Some(n_bytes)), Bytes::new(), Some(one_chunk(bytes)))
@@ -179,7 +198,7 @@ impl<'t> TestRequest<'t> {
         let head = RequestHead {
             route: found.route,
             deadline_ms: DEADLINE_MS,
-            body: kind,
+            body,
             method: &method,
             path: &path,
             query,

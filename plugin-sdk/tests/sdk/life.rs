@@ -225,12 +225,12 @@ async fn measurements_reach_the_host() {
 #[plugin_sdk::test]
 async fn services_are_asked_and_their_refusals_told() {
     let host = testing::Host::default().services(|service, payload| match service {
-        1 => Ok(payload.to_ascii_uppercase()),
+        7 => Ok(payload.to_ascii_uppercase()),
         _other => Err(AbiError::new(ErrorCode::Denied, "not yours")),
     });
     let plugin = host.start::<Living>(json!({})).await.unwrap();
-    assert_eq!(plugin.get("/service/1").await.text().await, "QUESTION");
-    assert_eq!(plugin.get("/service/2").await.text().await, "Denied: not yours");
+    assert_eq!(plugin.get("/service/7").await.text().await, "QUESTION");
+    assert_eq!(plugin.get("/service/8").await.text().await, "Denied: not yours");
 }
 
 #[plugin_sdk::test]
