@@ -8,6 +8,8 @@ use sea_orm::EntityTrait;
 use serde_json::json;
 use tokio::time::timeout;
 
+use super::changes::Change;
+use super::journal::{Entry, Written};
 use super::*;
 use crate::shutdown::Outcome;
 use crate::store::entity::operation_log as line_row;
@@ -312,6 +314,32 @@ async fn a_journal_that_cannot_be_written_stops_no_work_and_is_late() {
             4 warn 3 writes of this journal were late
             5 info demo serves
         "#]],
+            )
+            .await;
+        ground.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_was_lost_can_be_repeated() {
+    for ground in Ground::each().await {
+        let id = ground.create("demo").await;
+        let entry = Entry {
+            id,
+            row: row::ActiveModel { percent: Set(40), ..Default::default() },
+            lines: vec![Line::now(1, Level::Info, "once".to_owned())],
+            change: Change::Moved,
+        };
+        for _time in 0..2 {
+            assert_eq!(ground.operations.write(&entry).await.unwrap(), Written::Yes);
+        }
+        ground
+            .check(
+                id,
+                &expect![[r#"
+                    PENDING 40% waiting to begin
+                    1 info once
+                "#]],
             )
             .await;
         ground.end().await;
