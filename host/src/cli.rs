@@ -24,6 +24,7 @@ pub(crate) mod probe;
 mod progress;
 pub(crate) mod serve;
 mod session;
+pub(crate) mod store;
 mod token;
 pub(crate) mod up;
 pub(crate) mod version;
@@ -56,6 +57,9 @@ pub(crate) enum Command {
     /// What the daemon's settings are.
     #[command(subcommand)]
     Config(config::Command),
+    /// Back up the daemon's state, and restore it.
+    #[command(subcommand)]
+    Store(store::Command),
     /// What authors of plugins do.
     #[command(subcommand)]
     Plugin(plugin::Command),

@@ -1,8 +1,8 @@
 //! The data directory: who owns it, and how a file in it is replaced.
 //!
 //! Guarantees: it is private to its user, one daemon at a time holds it (an advisory lock that dies with the
-//! process), and a replaced file is either the old one or the new one, also after power loss. Not here: what
-//! the files mean.
+//! process), and a replaced file is either the old one or the new one, also after power loss; so are several
+//! files that are replaced together. Not here: what the files mean.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -19,6 +19,18 @@ pub(crate) struct DataDir {
     /// Never read: the lock lasts as long as it is open.
     _lock: File,
 }
+
+/// Files that are going to replace those of the same names, all of them or none.
+#[derive(Debug)]
+pub(crate) struct Replacement<'a> {
+    data: &'a DataDir,
+    folder: PathBuf,
+}
+
+/// Where a replacement is prepared.
+const PREPARED: &str = "replacement.new";
+/// Where it is once it counts: from then on it is carried out, if need be by the next who opens the directory.
+const DECIDED: &str = "replacement";
 
 /// Why the data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +85,14 @@ impl DataDir {
             .mode(0o700)
             .create(path)
             .map_err(|source| Error::Create { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), _lock: lock(path)? })
+        let data = Self { path: path.to_owned(), _lock: lock(path)? };
+        data.carry_out()?;
+        Ok(data)
+    }
+
+    /// Whether the directory at `path` is between the files that it had and those that it is going to have.
+    pub(crate) fn is_being_replaced(path: &Path) -> bool {
+        path.join(DECIDED).exists()
     }
 
     /// Where it is.
@@ -90,6 +109,77 @@ impl DataDir {
     pub(crate) fn replace(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
         replace(&self.path, name, bytes)
     }
+
+    /// Begins to replace several files at once.
+    pub(crate) fn replace_together(&self) -> Result<Replacement<'_>, Error> {
+        let folder = self.join(PREPARED);
+        discard(&folder)
+            .and_then(|()| DirBuilder::new().mode(0o700).create(&folder))
+            .map_err(|source| Error::Write { path: folder.clone(), source })?;
+        Ok(Replacement { data: self, folder })
+    }
+
+    /// Moves the files of a decided replacement to their places; can be repeated until it comes to its end.
+    fn carry_out(&self) -> Result<(), Error> {
+        let folder = self.join(DECIDED);
+        if !folder.exists() {
+            return Ok(());
+        }
+        self.move_from(&folder).map_err(|source| Error::Write { path: folder, source })
+    }
+
+    fn move_from(&self, folder: &Path) -> io::Result<()> {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            fs::rename(entry.path(), self.path.join(entry.file_name()))?;
+        }
+        sync(&self.path)?;
+        fs::remove_dir(folder)
+    }
+}
+
+impl Replacement<'_> {
+    /// The folder that the new files are put into, under the names of those that they replace.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Replaces the files. Without it nothing changes.
+    pub(crate) fn commit(self) -> Result<(), Error> {
+        let Self { data, folder } = &self;
+        sync_all(folder)
+            .and_then(|()| fs::rename(folder, data.join(DECIDED)))
+            .and_then(|()| sync(&data.path))
+            .map_err(|source| Error::Write { path: folder.clone(), source })?;
+        data.carry_out()
+    }
+}
+
+impl Drop for Replacement<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = discard(&self.folder) {
+            tracing::debug!(%error, folder = %self.folder.display(), "left for the next replacement to remove");
+        }
+    }
+}
+
+fn discard(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn sync_all(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        sync(&entry?.path())?;
+    }
+    sync(folder)
+}
+
+/// A directory's own entries are synced like a file's bytes.
+fn sync(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
 }
 
 /// The process that holds a data directory, if one does and can be seen from here.
@@ -215,5 +305,46 @@ mod tests {
             fs::read_dir(data.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, ["lock", "x.json"]);
+    }
+
+    #[test]
+    fn files_replaced_together_are_all_new() {
+        let parent = tempfile::tempdir().unwrap();
+        let data = DataDir::open(parent.path()).unwrap();
+        data.replace("a", b"old").unwrap();
+        data.replace("kept", b"kept").unwrap();
+        let replacement = data.replace_together().unwrap();
+        fs::write(replacement.folder().join("a"), "new").unwrap();
+        fs::write(replacement.folder().join("b"), "new").unwrap();
+        assert_eq!(fs::read(data.join("a")).unwrap(), b"old");
+        replacement.commit().unwrap();
+        for (name, wanted) in [("a", "new"), ("b", "new"), ("kept", "kept")] {
+            assert_eq!(fs::read_to_string(data.join(name)).unwrap(), wanted, "{name}");
+        }
+        assert!(!DataDir::is_being_replaced(parent.path()));
+    }
+
+    #[test]
+    fn a_replacement_that_was_given_up_leaves_nothing() {
+        let parent = tempfile::tempdir().unwrap();
+        let data = DataDir::open(parent.path()).unwrap();
+        let replacement = data.replace_together().unwrap();
+        fs::write(replacement.folder().join("a"), "new").unwrap();
+        drop(replacement);
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1, "more than the lock is there");
+    }
+
+    #[test]
+    fn what_a_crash_interrupted_is_carried_out_by_the_next() {
+        let parent = tempfile::tempdir().unwrap();
+        fs::write(parent.path().join("a"), "new: it was moved before the crash").unwrap();
+        fs::write(parent.path().join("b"), "old").unwrap();
+        fs::create_dir(parent.path().join(DECIDED)).unwrap();
+        fs::write(parent.path().join(DECIDED).join("b"), "new").unwrap();
+        fs::create_dir(parent.path().join(PREPARED)).unwrap();
+        let data = DataDir::open(parent.path()).unwrap();
+        assert_eq!(fs::read_to_string(data.join("b")).unwrap(), "new");
+        assert!(fs::read_to_string(data.join("a")).unwrap().starts_with("new"));
+        data.replace_together().unwrap();
     }
 }

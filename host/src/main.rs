@@ -62,6 +62,7 @@ fn main() -> ExitCode {
         Command::Down(flags) => cli::down::run(&flags),
         Command::Client(command) => cli::command::run(reach, command),
         Command::Config(command) => cli::config::run(&command),
+        Command::Store(command) => cli::store::run(&command),
         Command::Plugin(command) => cli::plugin::run(command),
         Command::Probe(flags) => cli::probe::run(&flags),
         Command::Worker => cli::worker::run(),

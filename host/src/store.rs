@@ -22,6 +22,7 @@ use tokio::time::timeout;
 use crate::data::DataDir;
 
 mod authorizer;
+pub(crate) mod backup;
 pub(crate) mod config;
 #[allow(dead_code, reason = "the rows are there before the code that writes them")]
 pub(crate) mod entity;
@@ -175,6 +176,15 @@ impl Backend {
             // Nothing but these two is compiled in.
             DbBackend::Postgres | DbBackend::MySql | _ => Self::Postgres,
         }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite => "SQLite",
+            Self::Postgres => "PostgreSQL",
+        })
     }
 }
 

@@ -7,7 +7,8 @@ use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
 
-use crate::{config, data, http, identity, log, plugin, rollout, store};
+use crate::store::{self, backup};
+use crate::{config, data, http, identity, log, plugin, rollout};
 
 /// The exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +38,8 @@ pub(crate) enum Exit {
     Unfinished = 9,
     /// The configuration is wrong.
     Config = 64,
-    /// The store is none that this version can work with: of somebody else, of a newer version, or damaged.
+    /// The store, or its backup, is none that this version can work with: of somebody else, of a newer
+    /// version, or damaged.
     Store = 65,
     /// A second signal ended it at once; for a command of the client: Ctrl-C ended the wait for an operation,
     /// which goes on.
@@ -178,23 +180,46 @@ impl From<rollout::wanted::Error> for Failure {
 
 impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
-        use store::Error;
-        let exit = match error {
-            Error::InUse { .. } | Error::Locked { .. } => Exit::Refused,
-            Error::Foreign { .. }
-            | Error::Newer { .. }
-            | Error::Damaged { .. }
-            | Error::NotADatabase { .. } => Exit::Store,
-            Error::File { .. }
-            | Error::NotWritable { .. }
-            | Error::Full { .. }
-            | Error::NoWriteAhead { .. }
-            | Error::Unreachable { .. }
-            | Error::Unauthorized { .. }
-            | Error::Absent { .. }
-            | Error::NotAllowed { .. }
-            | Error::Statement { .. } => Exit::Failed,
+        Self::new(exit_of_store(&error), error)
+    }
+}
+
+impl From<backup::Error> for Failure {
+    fn from(error: backup::Error) -> Self {
+        use backup::Error;
+        let exit = match &error {
+            Error::Store(error) => exit_of_store(error),
+            Error::Exists { .. }
+            | Error::NotEmpty { .. }
+            | Error::NoStore { .. }
+            | Error::Unfinished { .. }
+            | Error::OtherBackend { .. } => Exit::Refused,
+            Error::NotABackup { .. } | Error::Damaged { .. } | Error::Newer { .. } => Exit::Store,
+            Error::Data(_)
+            | Error::Write { .. }
+            | Error::Read { .. }
+            | Error::Unsupported { .. } => Exit::Failed,
         };
         Self::new(exit, error)
+    }
+}
+
+fn exit_of_store(error: &store::Error) -> Exit {
+    use store::Error;
+    match error {
+        Error::InUse { .. } | Error::Locked { .. } => Exit::Refused,
+        Error::Foreign { .. }
+        | Error::Newer { .. }
+        | Error::Damaged { .. }
+        | Error::NotADatabase { .. } => Exit::Store,
+        Error::File { .. }
+        | Error::NotWritable { .. }
+        | Error::Full { .. }
+        | Error::NoWriteAhead { .. }
+        | Error::Unreachable { .. }
+        | Error::Unauthorized { .. }
+        | Error::Absent { .. }
+        | Error::NotAllowed { .. }
+        | Error::Statement { .. } => Exit::Failed,
     }
 }

@@ -84,11 +84,11 @@ pub(super) async fn postgres(url: &SecretUrl, config: &Config) -> Result<PgPool,
 /// Takes the database for this process, until the connection that comes out of it is closed.
 pub(super) async fn hold(url: &SecretUrl, config: &Config) -> Result<PgConnection, Error> {
     let failed = |error: DbErr| Error::of(Backend::Postgres, &url.to_string(), error);
-    let mut connection =
-        tokio::time::timeout(config.connect_timeout(), postgres_options(url, config)?.connect())
-            .await
-            .map_err(|_elapsed| failed(connecting(sqlx::Error::PoolTimedOut)))?
-            .map_err(|error| failed(connecting(error)))?;
+    let connect = postgres_options(url, config)?;
+    let connected = tokio::time::timeout(config.connect_timeout(), connect.connect()).await;
+    let mut connection = connected
+        .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+        .map_err(|error| failed(connecting(error)))?;
     let taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1, $2)")
         .bind(ADVISORY_SPACE)
         .bind(DAEMON)
