@@ -20,7 +20,6 @@ pub(crate) mod body;
 pub(crate) mod config;
 pub(crate) mod dispatch;
 mod elements;
-#[allow(dead_code, reason = "elements begin to use it")]
 pub(crate) mod operations;
 pub(crate) mod paging;
 pub(crate) mod problem;
@@ -75,11 +74,11 @@ impl State {
         identity: Identity,
         metrics: Metrics,
         elements: Arc<Elements>,
-        operations: Operations,
         page_key: paging::Key,
         tasks: Tasks,
     ) -> Self {
-        let plugins = Arc::clone(elements.plugins());
+        let plugins = Arc::clone(&elements.shared().plugins);
+        let operations = elements.shared().operations.clone();
         Self {
             config,
             identity,

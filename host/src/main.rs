@@ -19,7 +19,8 @@ use crate::identity::Identity;
 use crate::metrics::Metrics;
 use crate::operation::Operations;
 use crate::plugin::Plugins;
-use crate::rollout::Elements;
+use crate::rollout::schema::Migrations;
+use crate::rollout::{Elements, Folders};
 use crate::shutdown::{Outcome, Signals, Tasks};
 use crate::store::Store;
 
@@ -109,19 +110,16 @@ async fn serve_until_told(
     let (requests, plugin_side, metrics) = (Tasks::default(), Tasks::default(), Metrics::new());
     let plugins =
         Plugins::open(config.plugin.clone(), &data, metrics.plugin.clone(), plugin_side.clone())?;
-    let elements = Elements::open(plugins, plugin_side.clone(), &data, config.bundles())?;
-    let operations = Operations::new(store, plugin_side.clone());
+    let operations = Operations::new(store.clone(), plugin_side.clone());
     operations.prune_by_period(&config.operation);
+    let migrations = Migrations;
+    let folders = Folders { bundles: config.bundles(), elements: config.elements.clone() };
+    let tasks = plugin_side.clone();
+    let elements = Elements::open(plugins, tasks, store, operations, migrations, &data, folders)?;
     let page_key = paging::Key::open(&data)?;
-    let state = Arc::new(State::new(
-        config.http.clone(),
-        identity,
-        metrics,
-        elements,
-        operations,
-        page_key,
-        requests.clone(),
-    ));
+    let state =
+        State::new(config.http.clone(), identity, metrics, elements, page_key, requests.clone());
+    let state = Arc::new(state);
     let measured = state.metrics.http.clone();
     let server = Server::start(listener, &config.http, measured, requests, Arc::clone(&state));
     serve::show_address(&endpoint).map_err(|source| Failure::new(Exit::Failed, source))?;
@@ -129,7 +127,12 @@ async fn serve_until_told(
     // Requests are answered already: a first start may take its time.
     let starting = async {
         guide.make_demo(&state, &config.bundles()).await;
-        state.elements.start_all().await;
+        if let Err(error) = state.elements.start_all().await {
+            let cause = log::chain(&error).to_string();
+            tracing::error!("what is wanted cannot be brought up: {cause}");
+            return state.readiness.set("daemon", Standing::NotReady(cause));
+        }
+        plugin_side.spawn("reconciler", Arc::clone(&state.elements).follow());
         guide.install_demo(&state, &data, &config.bundles()).await;
         state.readiness.set("daemon", Standing::Ready);
         tracing::info!(endpoint, after_ms = started.elapsed().as_millis(), "ready");

@@ -1,48 +1,71 @@
 //! Changing what runs: from what is wanted to what serves.
 //!
-//! The wanted state is a list of elements on disk ([`wanted`]). Each element has one task ([`element`])
-//! that brings the serving state after it, one rollout at a time, through [`stages`] that are types:
-//! a bundle is fetched, verified, probed, started, switched to, checked; then the generation before it is
-//! drained. What fails before the switch leaves the old generation serving; what fails the check is
-//! switched back.
+//! What is wanted is a row for each element ([`wanted`]), changed by the API ([`wish`] says how) or by the
+//! directory of elements ([`directory`], which [`reconcile`] follows). Each element has one task ([`element`])
+//! that brings the serving state after it, one rollout at a time, through [`stages`] that are types: a bundle is
+//! fetched, verified, probed, its schema migrated, its plugin started, switched to, checked; then the generation
+//! before it is drained. What fails before the switch leaves no trace; what fails the check is switched back.
 //!
-//! Invariants: a rollout never waits for another element's; requests are never stopped for one; nothing
-//! here knows HTTP. `http` and `rollout` meet in the table of generations.
+//! Invariants: a rollout never waits for another element's; requests are never stopped for one; a wish and its
+//! operation are written in one transaction before anything is done about it; nothing here knows HTTP. `http`
+//! and `rollout` meet in the table of generations.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use packer::bundle::{ElementName, Limits};
-use tokio::sync::{Semaphore, watch};
+use packer::bundle::ElementName;
+use semver::Version;
+use serde_json::json;
+use tokio::sync::Semaphore;
 
 use crate::data::DataDir;
+use crate::operation::{self, Kind, New, OperationId, Operations, Target};
 use crate::plugin::Plugins;
 use crate::shutdown::Tasks;
+use crate::store::Store;
+use crate::timestamp::Timestamp;
 
+mod bundles;
+pub(crate) mod conditions;
+mod directory;
 mod element;
+pub(crate) mod failure;
 mod health;
 mod listeners;
+mod progress;
+mod reconcile;
 pub(crate) mod report;
+pub(crate) mod schema;
+pub(crate) mod settings;
 mod stages;
 pub(crate) mod wanted;
+mod watch_folder;
+pub(crate) mod wish;
 
-use element::Control;
-pub(crate) use report::Report;
-pub(crate) use stages::{Failure, FailureKind};
-pub(crate) use wanted::Wanted;
-use wanted::WantedStore;
+use bundles::Bundles;
+use element::{Control, What, Wish};
+pub(crate) use report::{Report, WayBack};
+use schema::{self as migration, Migrations};
+use settings::Secrets;
+use wanted::{ManagedBy, Record};
+use wish::{Asker, Change, Decision, Refusal};
 
 /// How many rollouts may be preparing at the same time: each may run a probe child and a dynamic linker.
 const PREPARING_MAX: usize = 4;
+
+/// Who automatic changes are asked by.
+const DAEMON: &str = "system:reconciler";
 
 /// Every element of the daemon.
 #[derive(Debug)]
 pub(crate) struct Elements {
     shared: Arc<Shared>,
     controls: Mutex<BTreeMap<ElementName, Control>>,
-    store: Arc<WantedStore>,
-    /// Held from writing a wish down until its element is told, so that both see wishes in one order.
+    /// The directory of elements, if there is one.
+    directory: Option<PathBuf>,
+    /// Held from reading a row until its wish is in its element's slot, so that both see wishes in one order.
     wishing: tokio::sync::Mutex<()>,
 }
 
@@ -53,124 +76,276 @@ pub(crate) struct Shared {
     pub(crate) plugins: Arc<Plugins>,
     /// The owner of every rollout's tasks.
     pub(crate) tasks: Tasks,
-    /// Where bundles are found.
-    bundles: PathBuf,
-    /// Where verified ones are unpacked.
-    unpacked: PathBuf,
-    limits: Limits,
+    /// What survives.
+    pub(crate) store: Store,
+    /// What takes time, and how far it is.
+    pub(crate) operations: Operations,
+    /// The schemas of plugins.
+    pub(crate) migrations: Migrations,
+    bundles: Arc<Bundles>,
+    secrets: Secrets,
     preparing: Semaphore,
-    verified: stages::VerifiedBundles,
 }
 
-/// A change of what is wanted, and where to see what came of it.
-#[derive(Debug)]
-pub(crate) struct Accepted {
-    /// Reports from this revision on are about the change.
-    pub(crate) revision: u64,
-    /// The element's reports.
-    pub(crate) reports: watch::Receiver<Report>,
+/// Where bundles and wishes are found.
+#[derive(Debug, Clone)]
+pub(crate) struct Folders {
+    /// The directory of bundles.
+    pub(crate) bundles: PathBuf,
+    /// The directory of elements, if there is one.
+    pub(crate) elements: Option<PathBuf>,
+}
+
+/// Who asks for a change, by which request.
+#[derive(Debug, Clone)]
+pub(crate) struct Requester {
+    /// `user:…`.
+    pub(crate) principal: String,
+    /// The request, if it was one.
+    pub(crate) request_id: Option<String>,
+}
+
+/// A change cannot be accepted. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// It makes no sense as things are.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// There is no way back.
+    #[error("element {element} cannot return to {version}: {way_back}")]
+    NoWayBack {
+        /// Which.
+        element: ElementName,
+        /// What served before.
+        version: Version,
+        /// Why.
+        way_back: WayBack,
+    },
+    /// Users of it have instances.
+    #[error("element {element} has {n_instances} instances")]
+    InstancesExist {
+        /// Which.
+        element: ElementName,
+        /// How many.
+        n_instances: u64,
+    },
+    /// The rows of what is wanted.
+    #[error(transparent)]
+    Wanted(#[from] wanted::Error),
+    /// The operation.
+    #[error(transparent)]
+    Operation(#[from] operation::Error),
+    /// The plugins' tables.
+    #[error(transparent)]
+    Migration(#[from] migration::Error),
+}
+
+/// The daemon's folders cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("`{}` cannot be made", path.display())]
+pub(crate) struct OpenError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// What becomes of instances when their element is uninstalled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Instances {
+    /// They forbid it.
+    Protect,
+    /// They lose their type.
+    Abandon,
 }
 
 impl Elements {
-    /// Opens the wanted state in `data`; nothing runs yet.
+    /// Opens the daemon's folders; nothing runs yet.
     ///
     /// # Errors
-    /// When the wanted state cannot be read.
+    /// When one of them cannot be made.
     pub(crate) fn open(
         plugins: Arc<Plugins>,
         tasks: Tasks,
-        data: &Arc<DataDir>,
-        bundles: PathBuf,
-    ) -> Result<Arc<Self>, wanted::Error> {
-        let store = Arc::new(WantedStore::open(Arc::clone(data))?);
-        let unpacked = data.join("store");
-        std::fs::create_dir_all(&unpacked)
-            .map_err(|source| wanted::Error::Folder { path: unpacked.clone(), source })?;
+        store: Store,
+        operations: Operations,
+        migrations: Migrations,
+        data: &DataDir,
+        folders: Folders,
+    ) -> Result<Arc<Self>, OpenError> {
+        let Folders { bundles, elements: directory } = folders;
+        let sources = [Some(bundles), directory.clone()].into_iter().flatten().collect();
+        let bundles =
+            Bundles::open(sources, data).map_err(|(path, source)| OpenError { path, source })?;
         let shared = Shared {
             plugins,
             tasks,
-            bundles,
-            unpacked,
-            limits: Limits::default(),
+            store,
+            operations,
+            migrations,
+            bundles: Arc::new(bundles),
+            secrets: Secrets::of(data.path()),
             preparing: Semaphore::new(PREPARING_MAX),
-            verified: stages::VerifiedBundles::default(),
         };
         Ok(Arc::new(Self {
             shared: Arc::new(shared),
             controls: Mutex::default(),
-            store,
+            directory,
             wishing: tokio::sync::Mutex::default(),
         }))
     }
 
-    /// Starts every element that is wanted, and waits until each serves or has said why not.
-    pub(crate) async fn start_all(&self) {
-        let mut all = Vec::new();
-        for (name, wanted) in self.store.all() {
-            all.push(self.control(&name).want(Some(wanted)));
-        }
-        for accepted in all {
-            accepted.settled().await;
-        }
-    }
-
-    /// Wants an element so. What comes of it is told by its reports.
+    /// Asks for a change. What comes of it is told by the operation.
     ///
     /// # Errors
-    /// When the wish cannot be written down; then nothing changes.
-    pub(crate) async fn want(
+    /// Why nothing was changed.
+    pub(crate) async fn change(
         &self,
         name: &ElementName,
-        wanted: Wanted,
-    ) -> Result<Accepted, wanted::Error> {
+        change: Change,
+        asker: Asker<'_>,
+        requester: Requester,
+    ) -> Result<OperationId, Error> {
         let _in_order = self.wishing.lock().await;
-        let (to_keep, of) = (wanted.clone(), name.clone());
-        self.write_down(move |store| store.put(&of, to_keep)).await?;
-        Ok(self.control(name).want(Some(wanted)))
+        let record = self.record(name).await?;
+        if let (Change::Rollback, Some(record)) = (&change, &record) {
+            self.check_way_back(record).await?;
+        }
+        let known = self.versions_of(name).await;
+        let decision = wish::decide(name, record, change, asker, &known, Timestamp::now())?;
+        if let Some(operation) = self.under_way(&decision) {
+            return Ok(operation);
+        }
+        let operation = self.write_down(&decision, requester).await?;
+        let Decision { record, kind, from: _ } = decision;
+        let what = match (kind, record.removal) {
+            (_, Some(data)) => What::Uninstall(data),
+            (Kind::Finalize, None) => What::Finalize,
+            (_, None) => What::RollOut,
+        };
+        self.wish(Wish { record, operation: Some(operation), what }).await;
+        Ok(operation)
     }
 
-    /// Wants an element no more.
+    /// Checks that an element may be uninstalled as far as its users are concerned.
     ///
     /// # Errors
-    /// When the wish cannot be written down; then nothing changes.
-    pub(crate) async fn remove(
+    /// When they have instances, unless those are to be abandoned.
+    pub(crate) async fn check_instances(
         &self,
         name: &ElementName,
-    ) -> Result<Option<Accepted>, wanted::Error> {
-        let known = self.lock().contains_key(name);
-        if !known {
-            return Ok(None);
+        instances: Instances,
+    ) -> Result<(), Error> {
+        let n_instances = match instances {
+            Instances::Abandon => 0,
+            Instances::Protect => self.shared.migrations.rows_of_instances(name).await?,
+        };
+        if n_instances == 0 {
+            return Ok(());
         }
-        let _in_order = self.wishing.lock().await;
-        let of = name.clone();
-        self.write_down(move |store| store.remove(&of)).await?;
-        Ok(Some(self.control(name).want(None)))
+        Err(Error::InstancesExist { element: name.clone(), n_instances })
     }
 
-    /// Changes the document where waiting for the disk holds nobody up.
-    async fn write_down(
+    /// The versions of an element that can be installed, in order.
+    pub(crate) async fn versions_of(&self, name: &ElementName) -> Vec<Version> {
+        let (bundles, name) = (Arc::clone(&self.shared.bundles), name.clone());
+        let versions = tokio::task::spawn_blocking(move || bundles.versions_of(&name)).await;
+        versions.expect("listing directories does not panic")
+    }
+
+    /// STUB
+    pub(crate) async fn migrations(&self, _: &ElementName) -> Result<serde_json::Value, Error> {
+        Ok(serde_json::Value::Null)
+    }
+
+    /// STUB
+    pub(crate) async fn plan(
         &self,
-        change: impl FnOnce(&WantedStore) -> Result<(), wanted::Error> + Send + 'static,
-    ) -> Result<(), wanted::Error> {
-        let store = Arc::clone(&self.store);
-        let written = tokio::task::spawn_blocking(move || change(&store)).await;
-        written.expect("writing the wanted state down does not panic")
+        _: &ElementName,
+        _: Option<Version>,
+    ) -> Result<serde_json::Value, Error> {
+        Ok(serde_json::Value::Null)
     }
 
     /// What is known of an element, if it is one.
     pub(crate) fn report(&self, name: &ElementName) -> Option<Report> {
         let report = self.lock().get(name).map(Control::report);
-        report.filter(|report| !report.is_gone())
+        report.filter(|report| report.record.is_some() && !report.is_gone())
     }
 
     /// What is known of every element, by name.
     pub(crate) fn reports(&self) -> Vec<Report> {
-        self.lock().values().map(Control::report).filter(|report| !report.is_gone()).collect()
+        let reports = self.lock().values().map(Control::report).collect::<Vec<_>>();
+        reports.into_iter().filter(|it| it.record.is_some() && !it.is_gone()).collect()
     }
 
-    /// The running side.
-    pub(crate) fn plugins(&self) -> &Arc<Plugins> {
-        &self.shared.plugins
+    /// What everything here uses.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    async fn record(&self, name: &ElementName) -> Result<Option<Record>, Error> {
+        let mut record = wanted::find(self.shared.store.connection(), name).await?;
+        // Without a directory no file can speak for an element any more.
+        if let (None, Some(record)) = (&self.directory, &mut record) {
+            record.managed_by = ManagedBy::Api;
+        }
+        Ok(record)
+    }
+
+    async fn check_way_back(&self, record: &Record) -> Result<(), Error> {
+        let Some(previous) = &record.previous else { return Ok(()) };
+        let (element, version) = (record.name.clone(), previous.version.clone());
+        match self.shared.migrations.rollback(&element, &version).await?.into() {
+            WayBack::Open | WayBack::NoPrevious => Ok(()),
+            way_back @ (WayBack::ContractApplied { .. } | WayBack::Unknown(_)) => {
+                Err(Error::NoWayBack { element, version, way_back })
+            }
+        }
+    }
+
+    /// The operation that already does what was decided: a second click is the first.
+    fn under_way(&self, decision: &Decision) -> Option<OperationId> {
+        let report = self.report(&decision.record.name)?;
+        let wanted = report.record.as_ref()?;
+        let Record { wanted: now, removal, .. } = &decision.record;
+        let is_same = wanted.wanted == *now && wanted.removal == *removal;
+        let is_rollout = decision.kind != Kind::Finalize;
+        (is_same && is_rollout && !report.is_settled()).then_some(report.operation?)
+    }
+
+    /// Writes the row and its operation down, both or neither.
+    async fn write_down(
+        &self,
+        decision: &Decision,
+        requester: Requester,
+    ) -> Result<OperationId, Error> {
+        let Decision { record, kind, from } = decision;
+        let Requester { principal, request_id } = requester;
+        let new = New {
+            kind: *kind,
+            target: Target::element(&record.name),
+            details: json!({"from": from, "to": record.wanted.version}),
+            requested_by: principal,
+            request_id,
+        };
+        let written = self.shared.store.begin().await.map_err(wanted::Error::Store)?;
+        wanted::put(&written, record).await?;
+        let operation = self.shared.operations.create(&written, new).await?;
+        crate::fault::point("wish.before");
+        written.commit().await.map_err(wanted::Error::Store)?;
+        crate::fault::point("wish.after");
+        Ok(operation)
+    }
+
+    /// Hands a wish to its element's task.
+    async fn wish(&self, wish: Wish) {
+        let (name, by) = (wish.record.name.clone(), wish.operation);
+        let replaced = self.control(&name).wish(wish).and_then(|replaced| replaced.operation);
+        if let (Some(replaced), Some(by)) = (replaced, by)
+            && let Err(error) = self.shared.operations.supersede(replaced, by).await
+        {
+            let cause = crate::log::chain(&error).to_string();
+            tracing::error!(element = %name, "a superseded operation cannot be noted: {cause}");
+        }
     }
 
     fn control(&self, name: &ElementName) -> Control {
@@ -186,11 +361,22 @@ impl Elements {
     }
 }
 
-impl Accepted {
-    /// Waits until the change has come to its end, one way or the other.
-    pub(crate) async fn settled(mut self) -> Report {
-        let revision = self.revision;
-        let settled = self.reports.wait_for(|report| report.is_settled(revision)).await;
-        settled.map(|report| report.clone()).unwrap_or_else(|_ended| self.reports.borrow().clone())
+impl Shared {
+    /// An operation that nobody asked for.
+    fn automatic(&self, kind: Kind, name: &ElementName, details: serde_json::Value) -> New {
+        New {
+            kind,
+            target: Target::element(name),
+            details,
+            requested_by: DAEMON.to_owned(),
+            request_id: None,
+        }
+    }
+}
+
+impl Requester {
+    /// The daemon itself.
+    pub(crate) fn daemon() -> Self {
+        Self { principal: DAEMON.to_owned(), request_id: None }
     }
 }

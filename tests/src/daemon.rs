@@ -89,10 +89,18 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// This version of this element, in the daemon's own process.
+    /// This version of this element, in the daemon's own process, with nothing set or granted.
     #[must_use]
     pub fn new(name: &str, version: &str) -> Self {
-        Self { name: name.to_owned(), document: json!({ "version": version }) }
+        // All of it, because what is left out stays as it is.
+        let document = json!({
+            "version": version,
+            "isolation": "none",
+            "settings": {},
+            "mounts": [],
+            "listeners": {},
+        });
+        Self { name: name.to_owned(), document }
     }
 
     /// The element that `plugin` is the code of.

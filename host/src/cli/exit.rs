@@ -172,8 +172,14 @@ impl From<plugin::OpenError> for Failure {
     }
 }
 
-impl From<rollout::wanted::Error> for Failure {
-    fn from(error: rollout::wanted::Error) -> Self {
+impl From<rollout::OpenError> for Failure {
+    fn from(error: rollout::OpenError) -> Self {
+        Self::new(Exit::Failed, error)
+    }
+}
+
+impl From<rollout::Error> for Failure {
+    fn from(error: rollout::Error) -> Self {
         Self::new(Exit::Failed, error)
     }
 }

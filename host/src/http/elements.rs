@@ -1,34 +1,26 @@
 //! `/v1/elements`: what is installed, and the way to change it.
 //!
-//! Every call needs the admin token. A change answers 202 at once, or, with `Prefer: wait=30`, when it has
-//! come to its end: with the element, or with the problem that kept it from serving.
+//! Every call needs the admin token. [`document`] is how an element looks, [`change`] how it is changed; here are
+//! the paths and what is only read.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::time::Duration;
-
-use ::http::{Method, Request, Response, StatusCode};
-use bytes::Bytes;
+use ::http::{Method, Request, Response};
 use hyper::body::Incoming;
 use packer::bundle::ElementName;
+use semver::Version;
 use serde::Serialize;
-use serde_json::Value;
-use tokio::time::timeout;
 
-use super::body::RequestBody;
-use super::problem::{Code, FieldError, Problem};
-use super::{Body, State, respond, wait};
-use crate::nearest::nearest;
-use crate::plugin::identity::GenerationId;
-use crate::plugin::lane::Isolation;
-use crate::rollout::report::{Serving, StageTime, Status};
-use crate::rollout::{Accepted, Failure, Report, Wanted};
+use super::problem::{Code, Problem};
+use super::query::Query;
+use super::request_id::RequestId;
+use super::{Body, State, operations, respond};
+use crate::identity::Principal;
+use crate::operation::Target;
+use crate::rollout::Report;
 
-/// The largest document that is taken.
-const DOCUMENT_BYTES_MAX: u64 = 256 * 1024;
+mod change;
+mod document;
 
-/// How long such a document may take to arrive.
-const DOCUMENT_LIMIT: Duration = Duration::from_secs(10);
+pub(crate) use document::Document;
 
 /// What of `/v1/elements` a path names.
 #[derive(Debug, Clone, Copy)]
@@ -37,8 +29,30 @@ pub(crate) enum Place<'p> {
     All,
     /// One.
     One(&'p str),
-    /// The routes of one, as they are served now.
-    Routes(&'p str),
+    /// A page about one.
+    Page(&'p str, Page),
+    /// An action on one.
+    Action(&'p str, &'p str),
+}
+
+/// What there is to read about an element.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Page {
+    /// Its routes, as they are served now.
+    Routes,
+    /// Its operations.
+    History,
+    /// Its migrations, applied and not.
+    Migrations,
+    /// What a rollout to a version would do.
+    Plan,
+}
+
+/// Who calls, and by which request.
+#[derive(Debug, Clone, Copy)]
+struct Caller<'a> {
+    principal: Principal,
+    request_id: &'a RequestId,
 }
 
 impl<'p> Place<'p> {
@@ -48,12 +62,18 @@ impl<'p> Place<'p> {
         if rest.is_empty() {
             return Some(Self::All);
         }
-        let rest = rest.strip_prefix('/')?;
-        match rest.split_once('/') {
-            None => Some(Self::One(rest)),
-            Some((name, "routes")) => Some(Self::Routes(name)),
-            Some(_deeper) => None,
-        }
+        let mut segments = rest.strip_prefix('/')?.split('/');
+        let name = segments.next()?;
+        let place = match (segments.next(), segments.next()) {
+            (None, _) => Self::One(name),
+            (Some("routes"), None) => Self::Page(name, Page::Routes),
+            (Some("history"), None) => Self::Page(name, Page::History),
+            (Some("migrations"), None) => Self::Page(name, Page::Migrations),
+            (Some("plan"), None) => Self::Page(name, Page::Plan),
+            (Some("actions"), Some(verb)) => Self::Action(name, verb),
+            (Some(_), _) => return None,
+        };
+        segments.next().is_none().then_some(place)
     }
 }
 
@@ -68,24 +88,37 @@ pub(crate) async fn answer(
     state: &State,
     place: Place<'_>,
     request: Request<Incoming>,
+    request_id: &RequestId,
 ) -> Result<Response<Body>, Problem> {
     let principal = state.identity.authenticate(request.headers())?;
+    let caller = Caller { principal, request_id };
     let method = request.method().clone();
     if !method.is_safe() {
         let path = request.uri().path();
-        tracing::info!(principal = principal.name(), %method, path, "change of an element");
+        tracing::info!(principal = principal.name(), %method, path, %request_id, "change of an element");
     }
+    let is_read = method == Method::GET || method == Method::HEAD;
     match (place, &method) {
-        (Place::All, &Method::GET | &Method::HEAD) => Ok(list(state)),
-        (Place::One(name), &Method::GET | &Method::HEAD) => {
+        (Place::All, _) if is_read => list(state).await,
+        (Place::One(name), _) if is_read => {
             let report = find(state, &parse_name(name)?)?;
-            Ok(respond::json(&document(state, &report)))
+            Ok(respond::json(&Document::of(state, &report).await?))
         }
-        (Place::Routes(name), &Method::GET | &Method::HEAD) => routes(state, &parse_name(name)?),
-        (Place::One(name), &Method::PUT) => put(state, &parse_name(name)?, request).await,
-        (Place::One(name), &Method::DELETE) => delete(state, &parse_name(name)?, &request).await,
-        (Place::One(_), _other) => Err(Problem::method_not_allowed("DELETE, GET, HEAD, PUT")),
-        (Place::All | Place::Routes(_), _other) => Err(Problem::method_not_allowed("GET, HEAD")),
+        (Place::Page(name, page), _) if is_read => {
+            read(state, &parse_name(name)?, page, &request).await
+        }
+        (Place::One(name), &Method::PUT) => {
+            change::put(state, &parse_name(name)?, request, caller).await
+        }
+        (Place::One(name), &Method::DELETE) => {
+            change::delete(state, &parse_name(name)?, &request, caller).await
+        }
+        (Place::Action(name, verb), &Method::POST) => {
+            change::act(state, &parse_name(name)?, verb, request, caller).await
+        }
+        (Place::One(_), _) => Err(Problem::method_not_allowed("DELETE, GET, HEAD, PUT")),
+        (Place::Action(..), _) => Err(Problem::method_not_allowed("POST")),
+        (Place::All | Place::Page(..), _) => Err(Problem::method_not_allowed("GET, HEAD")),
     }
 }
 
@@ -103,222 +136,51 @@ fn not_found(name: &ElementName) -> Problem {
     Problem::new(Code::ElementNotFound, detail).with("element", name.as_str())
 }
 
-fn list(state: &State) -> Response<Body> {
+async fn list(state: &State) -> Result<Response<Body>, Problem> {
     #[derive(Serialize)]
     struct List {
         items: Vec<Document>,
+        next_page_token: &'static str,
+        total_size: usize,
     }
-    let reports = state.elements.reports();
-    respond::json(&List { items: reports.iter().map(|report| document(state, report)).collect() })
+    let mut items = Vec::new();
+    for report in state.elements.reports() {
+        items.push(Document::of(state, &report).await?);
+    }
+    Ok(respond::json(&List { next_page_token: "", total_size: items.len(), items }))
 }
 
-async fn put(
+async fn read(
     state: &State,
     name: &ElementName,
-    request: Request<Incoming>,
-) -> Result<Response<Body>, Problem> {
-    let wait = wait::asked(&request)?;
-    let wanted = wanted_of(state, request.into_body()).await?;
-    let version = wanted.version.clone();
-    let accepted = state.elements.want(name, wanted).await;
-    let accepted = accepted.map_err(|error| respond::internal(&error))?;
-    let Some(report) = settle(accepted, wait).await else {
-        let report = find(state, name)?;
-        return Ok(with_status(StatusCode::ACCEPTED, &document(state, &report)));
-    };
-    match &report.failure {
-        None => Ok(respond::json(&document(state, &report))),
-        Some(failure) => Err(failed(failure, &report).with("version", version.to_string())),
-    }
-}
-
-async fn wanted_of(state: &State, body: Incoming) -> Result<Wanted, Problem> {
-    let taken = RequestBody::take(body, DOCUMENT_BYTES_MAX, DOCUMENT_LIMIT, &state.tasks).await;
-    let whole: Bytes = match taken.map_err(|error| respond::body(&state.metrics.http, &error))? {
-        RequestBody::Whole(whole) => whole,
-        RequestBody::Pulled(pump) => pump
-            .collect()
-            .await
-            .map_err(|error| Problem::new(Code::BadRequest, format!("{error}.")))?,
-    };
-    let document = serde_json::from_slice(&whole).map_err(|error| respond::bad_json(&error))?;
-    check_members(&document)?;
-    serde_json::from_value(document).map_err(|error| respond::bad_json(&error))
-}
-
-/// Tells every member that no element has, with the nearest that one has.
-fn check_members(document: &Value) -> Result<(), Problem> {
-    let members = document.as_object().into_iter().flat_map(|document| document.keys());
-    let unknown: Vec<_> =
-        members.filter(|name| !Wanted::MEMBERS.contains(&name.as_str())).collect();
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    let named: Vec<_> = unknown.iter().map(|name| name.as_str()).collect();
-    let detail = format!("An element has no member {}.", named.join(", "));
-    let problem = Problem::new(Code::UnknownField, detail);
-    Err(unknown.iter().fold(problem, |problem, name| {
-        let message = match nearest(name, Wanted::MEMBERS) {
-            Some(known) => format!("did you mean {known}?"),
-            None => format!("the members are {}", Wanted::MEMBERS.join(", ")),
-        };
-        let code = Code::UnknownField.spec().name;
-        problem.field(FieldError { pointer: format!("/{name}"), code, message })
-    }))
-}
-
-async fn delete(
-    state: &State,
-    name: &ElementName,
+    page: Page,
     request: &Request<Incoming>,
 ) -> Result<Response<Body>, Problem> {
-    find(state, name)?;
-    let wait = wait::asked(request)?;
-    let accepted = state.elements.remove(name).await;
-    let accepted = accepted.map_err(|error| respond::internal(&error))?;
-    let accepted = accepted.ok_or_else(|| not_found(name))?;
-    match settle(accepted, wait).await {
-        Some(_gone) => Ok(empty(StatusCode::NO_CONTENT)),
-        None => match state.elements.report(name) {
-            None => Ok(empty(StatusCode::NO_CONTENT)),
-            Some(report) => Ok(with_status(StatusCode::ACCEPTED, &document(state, &report))),
-        },
+    match page {
+        Page::Routes => routes(state, name),
+        // What was done to an element outlives it.
+        Page::History => operations::history(state, &Target::element(name), request).await,
+        Page::Migrations => {
+            let status = state.elements.migrations(name).await;
+            Ok(respond::json(&status.map_err(|error| respond::change(&error))?))
+        }
+        Page::Plan => {
+            let version = version_of(request)?;
+            let plan = state.elements.plan(name, version).await;
+            Ok(respond::json(&plan.map_err(|error| respond::change(&error))?))
+        }
     }
 }
 
-/// What came of a change, if it came to its end within the wait.
-async fn settle(accepted: Accepted, wait: Option<Duration>) -> Option<Report> {
-    timeout(wait?, accepted.settled()).await.ok()
-}
-
-fn failed(failure: &Failure, report: &Report) -> Problem {
-    let keeps = match &report.serving {
-        None => "Nothing of this element serves.".to_owned(),
-        Some(serving) => format!(
-            "Generation {} ({}) keeps serving.",
-            serving.generation.number(),
-            serving.version
-        ),
-    };
-    let serving_version = report.serving.as_ref().map(|serving| serving.version.to_string());
-    Problem::new(respond::rollout_code(failure.kind), format!("{}. {keeps}", failure.reason))
-        .with("element", report.name.as_str())
-        .with("serving_version", serving_version)
-}
-
-fn with_status(status: StatusCode, document: &Document) -> Response<Body> {
-    let mut response = respond::json(document);
-    *response.status_mut() = status;
-    response
-}
-
-fn empty(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::default());
-    *response.status_mut() = status;
-    response
-}
-
-/// An element, as the API shows it.
-#[derive(Debug, Serialize)]
-struct Document {
-    name: String,
-    status: &'static str,
-    version: Option<String>,
-    serving_version: Option<String>,
-    isolation: Option<Isolation>,
-    generation: Option<u64>,
-    phase: Option<&'static str>,
-    settings: Option<Value>,
-    mounts: Vec<String>,
-    listeners: BTreeMap<String, SocketAddr>,
-    restarts: u64,
-    last_rollout: Rollout,
-    error: Option<Reason>,
-    retained: Vec<Retained>,
-}
-
-#[derive(Debug, Serialize)]
-struct Rollout {
-    stages: Vec<Stage>,
-}
-
-#[derive(Debug, Serialize)]
-struct Stage {
-    name: &'static str,
-    duration_us: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct Reason {
-    code: &'static str,
-    message: String,
-}
-
-#[derive(Debug, Serialize)]
-struct Retained {
-    generation: u64,
-    version: String,
-    bytes: u64,
-    reason: String,
-}
-
-fn document(state: &State, report: &Report) -> Document {
-    let Report { name, wanted, serving, failure, stages, listeners, n_restarts, .. } = report;
-    let phase = serving.as_ref().and_then(|serving| phase_of(state, name, serving.generation));
-    Document {
-        name: name.to_string(),
-        status: word(report.status),
-        version: wanted.as_ref().map(|wanted| wanted.version.to_string()),
-        serving_version: serving.as_ref().map(|Serving { version, .. }| version.to_string()),
-        isolation: wanted.as_ref().map(|wanted| wanted.isolation),
-        generation: serving.as_ref().map(|serving| serving.generation.number()),
-        phase,
-        settings: wanted.as_ref().map(|wanted| wanted.settings.clone()),
-        mounts: wanted.as_ref().map(|wanted| wanted.mounts.clone()).unwrap_or_default(),
-        listeners: listeners.clone(),
-        restarts: *n_restarts,
-        last_rollout: Rollout { stages: stages.iter().map(stage).collect() },
-        error: failure.as_ref().map(|failure| Reason {
-            code: respond::rollout_code(failure.kind).spec().name,
-            message: failure.reason.clone(),
-        }),
-        retained: retained_of(state, name),
-    }
-}
-
-/// The words of A-08, which clients of the original know.
-fn word(status: Status) -> &'static str {
-    match status {
-        Status::Pending => "PENDING",
-        Status::Updating => "UPDATING",
-        Status::Active => "ACTIVE",
-        Status::Error => "ERROR",
-        Status::Deleting | Status::Gone => "DELETING",
-    }
-}
-
-fn phase_of(state: &State, name: &ElementName, id: GenerationId) -> Option<&'static str> {
-    let table = state.plugins.tables.load();
-    let generation = &table.of_element(name)?.generation;
-    (generation.identity.id == id).then(|| generation.phase().word())
-}
-
-fn stage(time: &StageTime) -> Stage {
-    let duration_us = u64::try_from(time.duration.as_micros()).unwrap_or(u64::MAX);
-    Stage { name: time.name, duration_us }
-}
-
-fn retained_of(state: &State, name: &ElementName) -> Vec<Retained> {
-    let all = state.plugins.retained.report().into_iter();
-    let of_element = all.filter(|report| report.identity.element == *name);
-    of_element
-        .map(|report| Retained {
-            generation: report.identity.id.number(),
-            version: report.identity.version.to_string(),
-            bytes: report.bytes,
-            reason: report.reason,
-        })
-        .collect()
+/// `?version=0.2.0`, or the newest there is.
+fn version_of(request: &Request<Incoming>) -> Result<Option<Version>, Problem> {
+    let query = Query::of(request.uri());
+    query.only(&["version"])?;
+    let Some(text) = query.get("version") else { return Ok(None) };
+    let version = text.parse();
+    let version =
+        version.map_err(|_unreadable| Query::refused("version", text, "a version, as 0.1.0"));
+    version.map(Some)
 }
 
 /// The live table of one element.

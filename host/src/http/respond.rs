@@ -7,6 +7,7 @@ use std::error::Error;
 
 use ::http::header::CONTENT_TYPE;
 use ::http::{HeaderValue, Response};
+use packer::bundle::ElementName;
 use serde::Serialize;
 
 use super::Body;
@@ -17,7 +18,8 @@ use crate::identity::Unauthenticated;
 use crate::metrics::{self, HttpMetrics};
 use crate::plugin::conversation::{self as plugin, Fault};
 use crate::plugin::identity::Identity;
-use crate::rollout::FailureKind;
+use crate::rollout::wish::Refusal;
+use crate::rollout::{self, WayBack};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -157,11 +159,62 @@ pub(crate) fn bad_json(error: &serde_json::Error) -> Problem {
     Problem::new(Code::InvalidJson, format!("The document cannot be read: {error}."))
 }
 
-/// The code of a failed rollout.
-pub(crate) fn rollout_code(kind: FailureKind) -> Code {
-    match kind {
-        FailureKind::VersionNotFound => Code::VersionNotFound,
-        FailureKind::Full => Code::GenerationsFull,
-        FailureKind::Other => Code::RolloutFailed,
+// === elements ===
+
+/// A change of an element that was not accepted.
+pub(crate) fn change(error: &rollout::Error) -> Problem {
+    match error {
+        rollout::Error::Refused(refusal) => refusal_of(refusal),
+        rollout::Error::NoWayBack { element, version, way_back } => {
+            Problem::new(Code::RollbackUnavailable, format!("{}.", capitalized(error)))
+                .with("element", element.as_str())
+                .with("version", version.to_string())
+                .with("reason", way_back.reason())
+        }
+        rollout::Error::InstancesExist { element, n_instances } => {
+            Problem::new(Code::InstancesExist, format!("{}.", capitalized(error)))
+                .with("element", element.as_str())
+                .with("instances", *n_instances)
+        }
+        rollout::Error::Wanted(_) | rollout::Error::Operation(_) | rollout::Error::Migration(_) => {
+            internal(error)
+        }
     }
+}
+
+fn refusal_of(refusal: &Refusal) -> Problem {
+    let problem = |code, element: &ElementName| {
+        Problem::new(code, format!("{}.", capitalized(refusal))).with("element", element.as_str())
+    };
+    match refusal {
+        Refusal::NotFound(element) => problem(Code::ElementNotFound, element),
+        Refusal::VersionMissing(element) => problem(Code::VersionRequired, element),
+        Refusal::VersionNotFound { element, version, known } => {
+            let known: Vec<_> = known.iter().map(ToString::to_string).collect();
+            let hint = if known.is_empty() {
+                "There is none of any version: put one into the bundles directory.".to_owned()
+            } else {
+                format!("There are {}.", known.join(", "))
+            };
+            problem(Code::VersionNotFound, element)
+                .hint(hint)
+                .with("version", version.to_string())
+                .with("known", known)
+        }
+        Refusal::NoBundle(element) => problem(Code::VersionNotFound, element),
+        Refusal::Managed { element, file } => {
+            problem(Code::ManagedByFile, element).with("file", file.as_str())
+        }
+        Refusal::Leaving(element) => problem(Code::ElementBusy, element),
+        Refusal::NoPrevious(element) => {
+            problem(Code::RollbackUnavailable, element).with("reason", WayBack::NoPrevious.reason())
+        }
+    }
+}
+
+/// A fragment as the beginning of a sentence.
+fn capitalized(fragment: &dyn std::fmt::Display) -> String {
+    let fragment = fragment.to_string();
+    let mut chars = fragment.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

@@ -35,7 +35,7 @@ async fn answer(
             return system::answer(state, &page, request.method());
         }
         if let Some(place) = elements::Place::at(path) {
-            return elements::answer(state, place, request).await;
+            return elements::answer(state, place, request, id).await;
         }
         if let Some(place) = operations::Place::at(path) {
             return operations::answer(state, place, request).await;

@@ -2,82 +2,138 @@
 //!
 //! One loop with two causes: what is wanted has changed, or the generation that serves cannot be trusted
 //! any more. It does one thing at a time, so an element never has two rollouts; a newer wish waits for the
-//! one under way and then wins. What it knows it tells by its report.
+//! one under way and then wins. What it knows it tells by its report. The parts of its work: [`roll_out`],
+//! [`replace`], [`leave`].
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use packer::bundle::ElementName;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
+use super::failure::Failure;
 use super::listeners::Listeners;
-use super::report::{Report, Serving, StageTime, Status};
-use super::stages::{self, Failure, StageError};
-use super::{Accepted, Shared, Wanted, health};
-use crate::plugin::ProbedPlugin;
+use super::progress::Progress;
+use super::report::{Report, Serving, Status, WayBack};
+use super::schema::MigratedPlugin;
+use super::wanted::{Data, Record, Wanted};
+use super::{Shared, wanted};
+use crate::log;
+use crate::operation::OperationId;
 use crate::plugin::generation::Generation;
 use crate::plugin::table::Published;
 
-/// So many faults within [`FAULTS_WITHIN`] and a version is given up.
-const FAULTS_MAX: usize = 3;
-const FAULTS_WITHIN: Duration = Duration::from_secs(60);
-
-/// How long to wait before the second start within a minute; it doubles with each further one.
-const BACK_OFF: Duration = Duration::from_millis(200);
+mod leave;
+mod replace;
+mod roll_out;
 
 /// The handle of an element's task. Clones are the same element.
 #[derive(Debug, Clone)]
 pub(super) struct Control {
-    wishes: Arc<watch::Sender<Wish>>,
-    reports: watch::Receiver<Report>,
+    slot: Arc<Slot>,
+    /// Written by the task; kept here to be read, and to note what came before the task.
+    report: watch::Sender<Report>,
 }
 
-/// What is wanted, and the how-manieth wish it is.
-#[derive(Debug, Clone, Default)]
-struct Wish {
-    revision: u64,
-    wanted: Option<Wanted>,
+/// What is to be done next, if anything is. A newer wish takes the place of one that has not begun.
+#[derive(Debug, Default)]
+struct Slot {
+    next: Mutex<Option<Wish>>,
+    put: Notify,
+}
+
+/// Something to be brought about.
+#[derive(Debug, Clone)]
+pub(super) struct Wish {
+    /// The row that says what is wanted.
+    pub(super) record: Record,
+    /// The operation that tells of it; none when the daemon starts.
+    pub(super) operation: Option<OperationId>,
+    /// What to do.
+    pub(super) what: What,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// Make serve what is wanted.
+    RollOut,
+    /// Give up the way back.
+    Finalize,
+    /// Take it down.
+    Uninstall(Data),
 }
 
 impl Control {
     /// Starts the task of an element that nothing is wanted of yet.
     pub(super) fn start(name: ElementName, shared: &Arc<Shared>) -> Self {
-        let wishes = Arc::new(watch::Sender::new(Wish::default()));
-        let (report, reports) = watch::channel(Report::new(name.clone()));
+        let slot = Arc::new(Slot::default());
+        let report = watch::Sender::new(Report::new(name.clone()));
         let task = Task {
             name,
+            record: None,
             serving: None,
-            stable: None,
             listeners: Listeners::default(),
             faults: VecDeque::new(),
-            report,
+            report: report.clone(),
             shared: Arc::clone(shared),
         };
-        shared.tasks.spawn("element", task.run(wishes.subscribe()));
-        Self { wishes, reports }
+        shared.tasks.spawn("element", task.run(Arc::clone(&slot)));
+        Self { slot, report }
     }
 
-    /// Changes what is wanted.
-    pub(super) fn want(&self, wanted: Option<Wanted>) -> Accepted {
-        let mut revision = 0;
-        self.wishes.send_modify(|wish| {
-            wish.revision += 1;
-            revision = wish.revision;
-            wish.wanted = wanted;
-        });
-        Accepted { revision, reports: self.reports.clone() }
+    /// Puts a wish into the slot: the one that it takes the place of, which nobody has begun.
+    pub(super) fn wish(&self, wish: Wish) -> Option<Wish> {
+        let mut next = self.slot.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let replaced = next.replace(wish);
+        drop(next);
+        self.slot.put.notify_one();
+        replaced
     }
 
     /// What is known.
     pub(super) fn report(&self) -> Report {
-        self.reports.borrow().clone()
+        self.report.borrow().clone()
+    }
+
+    /// Notes the last operation of an element whose task has done nothing yet.
+    pub(super) fn note_operation(&self, operation: Option<OperationId>) {
+        let _no_news = self.report.send_if_modified(|report| {
+            report.operation = operation;
+            false
+        });
+    }
+
+    /// What becomes known.
+    pub(super) fn reports(&self) -> watch::Receiver<Report> {
+        self.report.subscribe()
+    }
+}
+
+impl Slot {
+    fn take(&self) -> Option<Wish> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+
+    /// The next wish. Cancel-safe: a wish is taken when it is returned.
+    async fn next(&self) -> Wish {
+        loop {
+            if let Some(wish) = self.take() {
+                return wish;
+            }
+            self.put.notified().await;
+        }
     }
 }
 
 /// What runs for an element.
 struct Running {
-    plugin: ProbedPlugin,
+    plugin: MigratedPlugin,
     wanted: Wanted,
     published: Arc<Published>,
 }
@@ -90,9 +146,9 @@ impl Running {
 
 struct Task {
     name: ElementName,
+    /// The row of the last wish, with what this task has noted in it since.
+    record: Option<Record>,
     serving: Option<Running>,
-    /// What served without a fault before the version that serves now.
-    stable: Option<Wanted>,
     listeners: Listeners,
     /// When generations failed lately, oldest first.
     faults: VecDeque<Instant>,
@@ -102,27 +158,23 @@ struct Task {
 
 /// Why the loop turns.
 enum Event {
-    Wished(Wish),
+    Wished(Box<Wish>),
     Faulted(String),
     Stopping,
 }
 
 impl Task {
-    async fn run(mut self, mut wishes: watch::Receiver<Wish>) {
+    async fn run(mut self, slot: Arc<Slot>) {
         loop {
-            match self.next_event(&mut wishes).await {
-                Event::Wished(Wish { revision, wanted: Some(wanted) }) => {
-                    self.faults.clear();
-                    self.roll_out(revision, wanted).await;
-                }
-                Event::Wished(Wish { revision, wanted: None }) => self.uninstall(revision).await,
-                Event::Faulted(reason) => self.replace_faulty(reason, &mut wishes).await,
+            match self.next_event(&slot).await {
+                Event::Wished(wish) => Box::pin(self.bring_about(*wish)).await,
+                Event::Faulted(reason) => Box::pin(self.replace_faulty(reason, &slot)).await,
                 Event::Stopping => return self.stop().await,
             }
         }
     }
 
-    async fn next_event(&self, wishes: &mut watch::Receiver<Wish>) -> Event {
+    async fn next_event(&self, slot: &Slot) -> Event {
         let faulted = async {
             match &self.serving {
                 None => std::future::pending().await,
@@ -132,240 +184,107 @@ impl Task {
         tokio::select! {
             biased;
             () = self.shared.tasks.cancelled() => Event::Stopping,
-            changed = wishes.changed() => match changed {
-                Ok(()) => Event::Wished(wishes.borrow_and_update().clone()),
-                Err(_closed) => Event::Stopping,
-            },
+            wish = slot.next() => Event::Wished(Box::new(wish)),
             reason = faulted => Event::Faulted(reason),
         }
     }
 
-    /// Brings `wanted` to serve, or leaves what serves and says why.
-    async fn roll_out(&mut self, revision: u64, wanted: Wanted) {
-        let is_same = self.serving.as_ref().is_some_and(|running| running.wanted == wanted);
-        if is_same && self.report.borrow().failure.is_none() {
-            return self.tell(|report| {
-                report.revision = revision;
-                report.status = Status::Active;
-            });
-        }
-        self.tell(|report| {
-            report.revision = revision;
-            report.status = Status::Updating;
-            report.wanted = Some(wanted.clone());
-            report.failure = None;
-            report.stages.clear();
-        });
-        let before = self.serving.as_ref().map(|running| running.wanted.clone());
-        match self.try_to_roll_out(&wanted).await {
-            Ok(()) => {
-                if before.as_ref().is_some_and(|before| before.version != wanted.version) {
-                    self.stable = before;
-                }
-                self.tell_serving(Status::Active, None);
-            }
-            Err(error) => self.fail(&error),
-        }
-    }
-
-    async fn try_to_roll_out(&mut self, wanted: &Wanted) -> Result<(), StageError> {
-        let plugin = self.prepare(wanted).await?;
-        self.start_and_switch(plugin, wanted).await
-    }
-
-    /// Everything that can be done without a trace: fetch, verify, probe.
-    async fn prepare(&self, wanted: &Wanted) -> Result<ProbedPlugin, StageError> {
-        let _permit = self.shared.preparing.acquire().await.expect("the semaphore is never closed");
-        let mut clock = Clock::start(&self.report);
-        let (shared, name) = (Arc::clone(&self.shared), self.name.clone());
-        let version = wanted.version.clone();
-        let verified = tokio::task::spawn_blocking(move || {
-            let fetched = stages::fetch(&name, &version, &shared)?;
-            stages::verify(fetched, &shared)
-        });
-        let verified = verified.await.expect("verification does not panic")?;
-        clock.lap("verify");
-        let plugin = stages::examine(verified, wanted, &self.shared).await?;
-        stages::check_grants(&plugin, wanted)?;
-        clock.lap("probe");
-        Ok(plugin)
-    }
-
-    /// Start, switch, check; the generation before is drained in the background, or switched back to.
-    async fn start_and_switch(
-        &mut self,
-        plugin: ProbedPlugin,
-        wanted: &Wanted,
-    ) -> Result<(), StageError> {
-        let bound = self.listeners.bind(&wanted.listeners).await?;
-        let mut clock = Clock::start(&self.report);
-        let generation = stages::start(&plugin, wanted, &self.shared).await?;
-        clock.lap("start");
-        let published = match self.publish(&generation, wanted) {
-            Ok(published) => published,
-            Err(error) => {
-                self.end(generation).await;
-                return Err(error);
-            }
-        };
-        clock.lap("switch");
-        if let Err(reason) = health::check(&self.shared.plugins, &generation.descriptor).await {
-            self.switch_back();
-            self.end(generation).await;
-            return Err(StageError::Check { reason });
-        }
-        clock.lap("check");
-        self.listeners.adopt(bound, &wanted.listeners, &self.name, &self.shared);
-        let running = Running { plugin, wanted: wanted.clone(), published };
-        if let Some(before) = self.serving.replace(running) {
-            self.end_in_background(before);
-        }
-        Ok(())
-    }
-
-    fn publish(
-        &self,
-        generation: &Arc<Generation>,
-        wanted: &Wanted,
-    ) -> Result<Arc<Published>, StageError> {
-        let published = Published::new(Arc::clone(generation))?;
-        stages::publish(&published, wanted, &self.shared)?;
-        Ok(published)
-    }
-
-    fn switch_back(&self) {
-        let tables = &self.shared.plugins.tables;
-        match &self.serving {
-            None => tables.withdraw(&self.name),
-            Some(before) => {
-                let back = tables.publish(&before.published, &before.wanted.mounts);
-                if let Err(clash) = back {
-                    tracing::error!(element = %self.name, %clash, "cannot switch back");
-                }
-            }
-        }
-    }
-
-    /// Starts the same plugin again, more slowly each time; gives it up when that does not help.
-    async fn replace_faulty(&mut self, reason: String, wishes: &mut watch::Receiver<Wish>) {
-        let Some(running) = self.serving.take() else { return };
-        running.generation().fault(reason.clone());
-        tracing::warn!(element = %self.name, version = %running.wanted.version, %reason, "generation is faulty");
-        self.note_fault();
-        let n_faults = self.faults.len();
-        if n_faults >= FAULTS_MAX {
-            return self.give_up(running, n_faults, reason).await;
-        }
-        self.tell(|report| {
-            report.status = Status::Updating;
-            report.n_restarts += 1;
-        });
-        if n_faults > 1 {
-            let doublings = u32::try_from(n_faults - 2).unwrap_or(0);
-            let back_off = tokio::time::sleep(BACK_OFF * 2u32.pow(doublings));
-            tokio::select! {
-                () = back_off => {}
-                _newer_wish = wishes.changed() => wishes.mark_changed(),
-            }
-        }
-        let (plugin, wanted) = (running.plugin.clone(), running.wanted.clone());
-        self.end_in_background(running);
-        match self.start_and_switch(plugin, &wanted).await {
-            Ok(()) => self.tell_serving(Status::Active, None),
-            Err(error) => self.fail(&error),
-        }
-    }
-
-    fn note_fault(&mut self) {
-        let now = Instant::now();
-        self.faults.push_back(now);
-        while self.faults.front().is_some_and(|at| now.duration_since(*at) > FAULTS_WITHIN) {
-            self.faults.pop_front();
-        }
-    }
-
-    /// Leaves a version that keeps failing, for the one before it if there is one.
-    async fn give_up(&mut self, running: Running, n_faults: usize, reason: String) {
-        let error = StageError::KeepsFailing { n_faults, reason };
-        let failed = running.wanted.version.clone();
-        self.end_in_background(running);
+    async fn bring_about(&mut self, wish: Wish) {
+        let Wish { mut record, operation, what } = wish;
         self.faults.clear();
-        match self.stable.take().filter(|stable| stable.version != failed) {
-            None => {
-                self.shared.plugins.tables.withdraw(&self.name);
-                self.fail(&error);
-            }
-            Some(stable) => {
-                let back = self.try_to_roll_out(&stable).await;
-                self.fail(&error);
-                if let Err(error) = back {
-                    tracing::error!(element = %self.name, error = %crate::log::chain(&error), "cannot return to the last stable version");
-                }
-            }
+        // What this task noted since the row was read is newer than the row.
+        if let Some(known) = self.record.take() {
+            record.stable = known.stable;
+            record.previous = known.previous;
         }
-    }
-
-    async fn uninstall(&mut self, revision: u64) {
+        let wanted = record.wanted.clone();
+        self.record = Some(record.clone());
         self.tell(|report| {
-            report.revision = revision;
-            report.status = Status::Deleting;
-            report.wanted = None;
+            report.record = Some(record);
+            report.operation = operation.or(report.operation);
         });
-        self.listeners = Listeners::default();
-        self.shared.plugins.tables.withdraw(&self.name);
-        if let Some(running) = self.serving.take() {
-            let generation = Arc::clone(running.generation());
-            drop(running);
-            self.end(generation).await;
+        match what {
+            What::RollOut => self.roll_out(operation, wanted).await,
+            What::Finalize => self.finalize(operation).await,
+            What::Uninstall(data) => self.uninstall(operation, data).await,
         }
-        self.stable = None;
-        self.tell_serving(Status::Gone, None);
     }
 
-    /// The daemon ends: everything that runs is taken down in order.
-    async fn stop(mut self) {
-        self.listeners = Listeners::default();
-        self.shared.plugins.tables.withdraw(&self.name);
-        if let Some(running) = self.serving.take() {
-            let limits = self.shared.plugins.config.end_limits();
-            let at_once = crate::plugin::generation::EndLimits { drain: Duration::ZERO, ..limits };
-            running.generation().end(at_once).await;
+    /// Notes that `wanted` serves: it is what a restart begins with, and what was so before is the way back.
+    async fn remember(&mut self, wanted: &Wanted) {
+        let Some(record) = &mut self.record else { return };
+        let before = record.stable.replace(wanted.clone());
+        if let Some(before) = before.filter(|before| before.version != wanted.version) {
+            record.previous = Some(before);
         }
+        let Record { name, previous, .. } = &*record;
+        let db = self.shared.store.connection();
+        if let Err(error) = wanted::remember(db, name, wanted, previous.as_ref()).await {
+            let cause = log::chain(&error).to_string();
+            tracing::error!(element = %name, "what serves cannot be noted: {cause}");
+        }
+        let record = record.clone();
+        self.tell(|report| report.record = Some(record));
+    }
+
+    /// What went wrong is told to whoever asked, and what keeps serving.
+    async fn fail(&self, progress: Progress, failure: Failure) {
+        tracing::warn!(element = %self.name, reason = %failure.reason, "rollout failed");
+        self.shared.plugins.metrics.loads_failed.inc();
+        let keeps = self.keeps();
+        self.tell_serving(Status::Error, Some(failure.clone())).await;
+        progress.fail(&failure, &keeps).await;
+    }
+
+    /// What serves, in a sentence.
+    fn keeps(&self) -> String {
+        match &self.serving {
+            None => "Nothing of this element serves.".to_owned(),
+            Some(running) => {
+                let identity = &running.generation().identity;
+                let (number, version) = (identity.id.number(), &identity.version);
+                format!("Generation {number} ({version}) keeps serving.")
+            }
+        }
+    }
+
+    async fn tell_serving(&self, status: Status, failure: Option<Failure>) {
+        let way_back = self.way_back().await;
+        let serving = self.serving.as_ref().map(|running| {
+            let identity = &running.generation().identity;
+            Serving { version: identity.version.clone(), generation: identity.id }
+        });
+        let wanted = self.record.as_ref().map(|record| &record.wanted);
+        let serves_wanted = self.serving.as_ref().map(|running| &running.wanted) == wanted;
+        self.tell(|report| {
+            report.status = status;
+            report.failure = failure;
+            report.serves_wanted = serves_wanted && serving.is_some();
+            report.serving = serving;
+            report.way_back = way_back;
+            report.listeners = self.listeners.addresses();
+        });
+    }
+
+    /// Whether the version before can come back.
+    async fn way_back(&self) -> WayBack {
+        let previous = self.record.as_ref().and_then(|record| record.previous.as_ref());
+        let Some(previous) = previous else { return WayBack::NoPrevious };
+        let rollback = self.shared.migrations.rollback(&self.name, &previous.version).await;
+        rollback
+            .map(WayBack::from)
+            .unwrap_or_else(|error| WayBack::Unknown(log::chain(&error).to_string()))
     }
 
     async fn end(&self, generation: Arc<Generation>) {
         generation.end(self.shared.plugins.config.end_limits()).await;
     }
 
-    fn end_in_background(&self, running: Running) {
-        let limits = self.shared.plugins.config.end_limits();
-        self.shared.tasks.spawn("generation end", async move {
-            running.generation().end(limits).await;
-        });
-    }
-
-    fn fail(&self, error: &StageError) {
-        let failure = Failure::from(error);
-        tracing::warn!(element = %self.name, reason = %failure.reason, "rollout failed");
-        self.shared.plugins.metrics.loads_failed.inc();
-        self.tell_serving(Status::Error, Some(failure));
-    }
-
-    fn tell_serving(&self, status: Status, failure: Option<Failure>) {
-        let serving = self.serving.as_ref().map(|running| {
-            let identity = &running.generation().identity;
-            Serving { version: identity.version.clone(), generation: identity.id }
-        });
-        self.tell(|report| {
-            report.status = status;
-            report.failure = failure;
-            report.serving = serving;
-            report.listeners = self.listeners.addresses();
-        });
-    }
-
     fn tell(&self, change: impl FnOnce(&mut Report)) {
-        self.report.send_modify(change);
+        self.report.send_modify(|report| {
+            change(report);
+            report.settle_conditions();
+        });
     }
 }
 
@@ -375,24 +294,5 @@ async fn faulted(generation: &Generation) -> String {
     match fault.wait_for(Option::is_some).await.map(|reason| reason.clone()) {
         Ok(reason) => reason.unwrap_or_default(),
         Err(_gone) => std::future::pending().await,
-    }
-}
-
-/// Writes how long each stage took into the report.
-struct Clock<'a> {
-    report: &'a watch::Sender<Report>,
-    since: Instant,
-}
-
-impl<'a> Clock<'a> {
-    fn start(report: &'a watch::Sender<Report>) -> Self {
-        Self { report, since: Instant::now() }
-    }
-
-    fn lap(&mut self, name: &'static str) {
-        let now = Instant::now();
-        let duration = now.duration_since(self.since);
-        self.since = now;
-        self.report.send_modify(|report| report.stages.push(StageTime { name, duration }));
     }
 }

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use super::stages::StageError;
+use super::failure::StageError;
 use crate::plugin::conversation::Streams;
 use crate::plugin::lease::Lease;
 

@@ -7,8 +7,13 @@ use std::time::Duration;
 use packer::bundle::ElementName;
 use semver::Version;
 
-use super::{Failure, Wanted};
+use super::conditions::{Condition, Standing, carry_over};
+use super::failure::{Failure, Stage};
+use super::wanted::Record;
+use crate::migration::Rollback;
+use crate::operation::OperationId;
 use crate::plugin::identity::GenerationId;
+use crate::timestamp::Timestamp;
 
 /// How an element stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +41,28 @@ pub(crate) struct Serving {
     pub(crate) generation: GenerationId,
 }
 
+/// Whether what served before can come back.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum WayBack {
+    /// It can.
+    #[error("there is a way back")]
+    Open,
+    /// Nothing served before.
+    #[error("nothing served before")]
+    NoPrevious,
+    /// A step of the schema was applied that the old code does not suit.
+    #[error("migration {name} of {version} is applied, which the code before it does not suit")]
+    ContractApplied {
+        /// Which step.
+        name: String,
+        /// The version that brought it.
+        version: Version,
+    },
+    /// The ledger cannot be read.
+    #[error("the ledger of migrations cannot be read: {0}")]
+    Unknown(String),
+}
+
 /// How long a stage of the last rollout took.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StageTime {
@@ -50,16 +77,24 @@ pub(crate) struct StageTime {
 pub(crate) struct Report {
     /// Which element.
     pub(crate) name: ElementName,
-    /// The change of the wanted state that this is about.
-    pub(crate) revision: u64,
     /// How it stands.
     pub(crate) status: Status,
-    /// What is wanted.
-    pub(crate) wanted: Option<Wanted>,
+    /// What is wanted, and what to return to.
+    pub(crate) record: Option<Record>,
     /// What serves.
     pub(crate) serving: Option<Serving>,
+    /// Whether what serves is all that is wanted.
+    pub(crate) serves_wanted: bool,
+    /// How far the last rollout came.
+    pub(crate) reached: Stage,
     /// Why what is wanted does not serve.
     pub(crate) failure: Option<Failure>,
+    /// What can be said of it, kept by [`Report::settle_conditions`].
+    pub(crate) conditions: Vec<Condition>,
+    /// Whether the version before can come back.
+    pub(crate) way_back: WayBack,
+    /// The last operation.
+    pub(crate) operation: Option<OperationId>,
     /// The last rollout, stage by stage.
     pub(crate) stages: Vec<StageTime>,
     /// The addresses of its listeners.
@@ -68,29 +103,69 @@ pub(crate) struct Report {
     pub(crate) n_restarts: u64,
 }
 
+impl WayBack {
+    /// Why there is none, in one word.
+    pub(crate) fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Open => None,
+            Self::NoPrevious => Some("NoPreviousVersion"),
+            Self::ContractApplied { .. } => Some("ContractApplied"),
+            Self::Unknown(_) => Some("LedgerUnreadable"),
+        }
+    }
+}
+
+impl From<Rollback> for WayBack {
+    fn from(rollback: Rollback) -> Self {
+        match rollback {
+            Rollback::Available => Self::Open,
+            Rollback::ContractApplied { name, version, id: _ } => {
+                Self::ContractApplied { name, version }
+            }
+        }
+    }
+}
+
 impl Report {
     /// Nothing is known yet.
     pub(crate) fn new(name: ElementName) -> Self {
         Self {
             name,
-            revision: 0,
             status: Status::Pending,
-            wanted: None,
+            record: None,
             serving: None,
+            serves_wanted: false,
+            reached: Stage::Resolve,
             failure: None,
+            conditions: Vec::new(),
+            way_back: WayBack::NoPrevious,
+            operation: None,
             stages: Vec::new(),
             listeners: BTreeMap::new(),
             n_restarts: 0,
         }
     }
 
-    /// Whether the change `revision`, or a later one, has come to its end.
-    pub(crate) fn is_settled(&self, revision: u64) -> bool {
-        let is_over = match self.status {
+    /// Makes the conditions say what the rest says.
+    pub(super) fn settle_conditions(&mut self) {
+        let Self { status, serving, serves_wanted, reached, failure, .. } = self;
+        let standing = Standing {
+            status: *status,
+            serving: serving.as_ref(),
+            serves_wanted: *serves_wanted,
+            reached: *reached,
+            failure: failure.as_ref(),
+        };
+        let after = standing.conditions(Timestamp::now());
+        self.conditions = carry_over(&self.conditions, after);
+    }
+
+    /// Whether nothing is on its way.
+    pub(crate) fn is_settled(&self) -> bool {
+        match self.status {
             Status::Active | Status::Error | Status::Gone => true,
             Status::Pending | Status::Updating | Status::Deleting => false,
-        };
-        is_over && self.revision >= revision
+        }
     }
 
     /// Whether there is no such element any more.

@@ -7,21 +7,23 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, bail};
 use packer::bundle::ElementName;
-use serde_json::json;
 
 use super::{cargo, say};
 use crate::cli::plugin::{self, Pack};
 use crate::data::DataDir;
-use crate::rollout::{Elements, Wanted};
+use crate::rollout::wish::{Asker, Change, Patch};
+use crate::rollout::{Elements, Requester};
 
 /// The demo's element.
 pub(super) const ELEMENT: &str = "metapaas-demo";
 /// The version that is installed.
 const FIRST_VERSION: &str = "0.1.0";
+/// How long the installation is waited for.
+const INSTALL_LIMIT: Duration = Duration::from_secs(60);
 /// The file in the data directory that says that the demo was installed once.
 const MARKER: &str = "demo-installed";
 
@@ -149,12 +151,14 @@ pub(super) async fn install_once(
     if data.join(MARKER).exists() || !is_there {
         return Ok(None);
     }
-    let wanted: Wanted = serde_json::from_value(json!({ "version": FIRST_VERSION }))?;
-    let accepted = elements.want(&element(), wanted).await?;
+    let patch = Patch { version: Some(FIRST_VERSION.parse()?), ..Patch::default() };
+    let operation =
+        elements.change(&element(), Change::Put(patch), Asker::Api, Requester::daemon()).await?;
     data.replace(MARKER, FIRST_VERSION.as_bytes())?;
-    match accepted.settled().await.failure {
+    let ended = elements.shared().operations.wait(operation, INSTALL_LIMIT).await?;
+    match ended.and_then(|operation| operation.failure) {
         None => Ok(Some(format!("{ELEMENT} {FIRST_VERSION}"))),
-        Some(failure) => bail!("{}", failure.reason),
+        Some(failure) => bail!("{}", failure.detail),
     }
 }
 
@@ -165,7 +169,6 @@ fn element() -> ElementName {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
-    use std::time::Duration;
 
     use super::*;
 

@@ -88,6 +88,8 @@ codes! {
         "No such operation", "GET /v1/operations lists the operations; old ones are forgotten.";
     ActionNotFound = "ACTION_NOT_FOUND", NOT_FOUND, Never,
         "No such action", "Use one of the actions that the problem lists.";
+    VersionRequired = "VERSION_REQUIRED", BAD_REQUEST, Never,
+        "Version required", "Say which version; GET /v1/elements lists those that can be installed.";
     MethodNotAllowed = "METHOD_NOT_ALLOWED", METHOD_NOT_ALLOWED, Never,
         "Method not allowed", "Use one of the methods in the Allow header.";
     ElementBusy = "ELEMENT_BUSY", CONFLICT, After(1),
@@ -96,12 +98,22 @@ codes! {
         "Operation has ended", "Ask for what you want instead; it becomes an operation of its own.";
     NotCancellable = "NOT_CANCELLABLE", CONFLICT, Never,
         "Operation cannot be canceled", "Ask for what you want instead; the newer operation supersedes this one.";
+    ManagedByFile = "MANAGED_BY_FILE", CONFLICT, Never,
+        "Managed by a file", "Change or remove that file.";
+    RollbackUnavailable = "ROLLBACK_UNAVAILABLE", CONFLICT, Never,
+        "No way back", "Want a version by PUT; its rollout says whether the schema suits it.";
+    InstancesExist = "INSTANCES_EXIST", CONFLICT, Never,
+        "Instances exist", "Delete them first, or add `?cascade=true`; their data stays unless `purge=true` is added too.";
     BodyLate = "BODY_LATE", REQUEST_TIMEOUT, Never,
         "Body came too late", "Send the body faster, or in a route that streams it.";
     BodyTooLarge = "BODY_TOO_LARGE", PAYLOAD_TOO_LARGE, Never,
         "Body too large", "Send less.";
     UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", UNSUPPORTED_MEDIA_TYPE, Never,
         "Unsupported media type", "Send application/json.";
+    SettingsInvalid = "SETTINGS_INVALID", UNPROCESSABLE_ENTITY, Never,
+        "Settings do not fit", "Correct the settings; what served before still serves.";
+    MigrationFailed = "MIGRATION_FAILED", UNPROCESSABLE_ENTITY, Never,
+        "Migration failed", "What served before still serves, and the schema is as it was; GET the element's migrations.";
     RolloutFailed = "ROLLOUT_FAILED", UNPROCESSABLE_ENTITY, Never,
         "Rollout failed", "What served before still serves; correct the bundle or choose another version.";
     HeadersTooLarge = "HEADERS_TOO_LARGE", REQUEST_HEADER_FIELDS_TOO_LARGE, Never,

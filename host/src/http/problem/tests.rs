@@ -70,13 +70,19 @@ fn the_list_is_stable() {
         404 VERSION_NOT_FOUND Never: No such version
         404 OPERATION_NOT_FOUND Never: No such operation
         404 ACTION_NOT_FOUND Never: No such action
+        400 VERSION_REQUIRED Never: Version required
         405 METHOD_NOT_ALLOWED Never: Method not allowed
         409 ELEMENT_BUSY After(1): Element is changing
         409 OPERATION_FINISHED Never: Operation has ended
         409 NOT_CANCELLABLE Never: Operation cannot be canceled
+        409 MANAGED_BY_FILE Never: Managed by a file
+        409 ROLLBACK_UNAVAILABLE Never: No way back
+        409 INSTANCES_EXIST Never: Instances exist
         408 BODY_LATE Never: Body came too late
         413 BODY_TOO_LARGE Never: Body too large
         415 UNSUPPORTED_MEDIA_TYPE Never: Unsupported media type
+        422 SETTINGS_INVALID Never: Settings do not fit
+        422 MIGRATION_FAILED Never: Migration failed
         422 ROLLOUT_FAILED Never: Rollout failed
         431 HEADERS_TOO_LARGE Never: Headers too large
         500 INTERNAL Never: Internal error

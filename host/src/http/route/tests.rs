@@ -19,7 +19,8 @@ use crate::identity::{Identity, Token};
 use crate::metrics::Metrics;
 use crate::operation::Operations;
 use crate::plugin::{self, Plugins};
-use crate::rollout::Elements;
+use crate::rollout::schema::Migrations;
+use crate::rollout::{Elements, Folders};
 use crate::shutdown::Tasks;
 use crate::store::Store;
 
@@ -55,17 +56,20 @@ async fn start() -> Daemon {
     let (metrics, tasks) = (Metrics::new(), Tasks::default());
     let limits = plugin::Config::default();
     let plugins = Plugins::open(limits, &data, metrics.plugin.clone(), Tasks::default()).unwrap();
-    let elements = Elements::open(plugins, Tasks::default(), &data, data.join("bundles")).unwrap();
-    let config = Config { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..Config::default() };
-    let state = Arc::new(State::new(
-        config,
-        identity,
-        metrics,
-        elements,
+    let (migrations, tasks_of_plugins) = (Migrations, Tasks::default());
+    let folders = Folders { bundles: data.join("bundles"), elements: None };
+    let elements = Elements::open(
+        plugins,
+        tasks_of_plugins,
+        store.clone(),
         operations,
-        page_key,
-        tasks.clone(),
-    ));
+        migrations,
+        &data,
+        folders,
+    )
+    .unwrap();
+    let config = Config { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..Config::default() };
+    let state = Arc::new(State::new(config, identity, metrics, elements, page_key, tasks.clone()));
     let listener = Listener::bind(&state.config).await.unwrap();
     let address = listener.local_addr();
     let metrics = state.metrics.http.clone();

@@ -1,0 +1,219 @@
+//! Changing an element: `PUT`, `DELETE` and actions, each an operation.
+//!
+//! A change answers 202 with its operation at once, or, with `Prefer: wait=30` or `?wait=30s`, when it has come
+//! to its end: with the element, or with the problem that kept it from serving.
+
+use std::time::Duration;
+
+use ::http::header::LOCATION;
+use ::http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use bytes::Bytes;
+use hyper::body::Incoming;
+use packer::bundle::ElementName;
+use semver::Version;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{Caller, Document, not_found};
+use crate::http::body::RequestBody;
+use crate::http::problem::{Code, FieldError, Problem};
+use crate::http::query::Query;
+use crate::http::{Body, State, operations, respond, wait};
+use crate::nearest::nearest;
+use crate::operation::{self, OperationId};
+use crate::rollout::wanted::Data;
+use crate::rollout::wish::{Asker, Change, Patch};
+use crate::rollout::{Instances, Requester};
+
+/// The largest document that is taken.
+const DOCUMENT_BYTES_MAX: u64 = 256 * 1024;
+
+/// How long such a document may take to arrive.
+const DOCUMENT_LIMIT: Duration = Duration::from_secs(10);
+
+const OPERATION_LOCATION: HeaderName = HeaderName::from_static("operation-location");
+
+/// The verbs of an element.
+const VERBS: [&str; 3] = ["finalize", "rollback", "upgrade"];
+
+/// The document of `actions/upgrade`.
+#[derive(Debug, Default, Deserialize)]
+struct Upgrade {
+    version: Option<Version>,
+}
+
+/// The document of an action that takes none.
+#[derive(Debug, Default, Deserialize)]
+struct Nothing {}
+
+/// Wants an element so.
+pub(super) async fn put(
+    state: &State,
+    name: &ElementName,
+    request: Request<Incoming>,
+    caller: Caller<'_>,
+) -> Result<Response<Body>, Problem> {
+    Query::of(request.uri()).only(&[wait::PARAMETER])?;
+    let wait = wait::asked(&request)?;
+    let patch: Patch =
+        document_of(state, request.into_body(), "An element", &Patch::MEMBERS).await?;
+    let operation = ask(state, name, Change::Put(patch), caller).await?;
+    answer(state, name, operation, wait).await
+}
+
+/// Does what the verb says.
+pub(super) async fn act(
+    state: &State,
+    name: &ElementName,
+    verb: &str,
+    request: Request<Incoming>,
+    caller: Caller<'_>,
+) -> Result<Response<Body>, Problem> {
+    Query::of(request.uri()).only(&[wait::PARAMETER])?;
+    let wait = wait::asked(&request)?;
+    let body = request.into_body();
+    let change = match verb {
+        "upgrade" => {
+            let Upgrade { version } = document_of(state, body, "An upgrade", &["version"]).await?;
+            Change::Upgrade(version)
+        }
+        "rollback" => {
+            let Nothing {} = document_of(state, body, "A rollback", &[]).await?;
+            Change::Rollback
+        }
+        "finalize" => {
+            let Nothing {} = document_of(state, body, "Finalizing", &[]).await?;
+            Change::Finalize
+        }
+        unknown => return Err(respond::no_action(unknown, &VERBS)),
+    };
+    let operation = ask(state, name, change, caller).await?;
+    answer(state, name, operation, wait).await
+}
+
+/// Wants an element no more.
+pub(super) async fn delete(
+    state: &State,
+    name: &ElementName,
+    request: &Request<Incoming>,
+    caller: Caller<'_>,
+) -> Result<Response<Body>, Problem> {
+    let query = Query::of(request.uri());
+    query.only(&[wait::PARAMETER, "cascade", "purge"])?;
+    let wait = wait::asked(request)?;
+    let instances = if flag(&query, "cascade")? { Instances::Abandon } else { Instances::Protect };
+    let data = if flag(&query, "purge")? { Data::Purge } else { Data::Keep };
+    if state.elements.report(name).is_none() {
+        return Err(not_found(name));
+    }
+    let checked = state.elements.check_instances(name, instances).await;
+    checked.map_err(|error| respond::change(&error))?;
+    let operation = ask(state, name, Change::Uninstall(data), caller).await?;
+    answer(state, name, operation, wait).await
+}
+
+fn flag(query: &Query, name: &str) -> Result<bool, Problem> {
+    match query.get(name) {
+        None | Some("false") => Ok(false),
+        Some("true" | "") => Ok(true),
+        Some(other) => Err(Query::refused(name, other, "true or false")),
+    }
+}
+
+async fn ask(
+    state: &State,
+    name: &ElementName,
+    change: Change,
+    caller: Caller<'_>,
+) -> Result<OperationId, Problem> {
+    let Caller { principal, request_id } = caller;
+    let requester = Requester {
+        principal: principal.name().to_owned(),
+        request_id: Some(request_id.as_str().to_owned()),
+    };
+    let asked = state.elements.change(name, change, Asker::Api, requester).await;
+    asked.map_err(|error| respond::change(&error))
+}
+
+/// The element and its operation: as they are at the end of the wait, or at once.
+async fn answer(
+    state: &State,
+    name: &ElementName,
+    operation: OperationId,
+    wait: Option<Duration>,
+) -> Result<Response<Body>, Problem> {
+    let ended = match wait {
+        None => None,
+        Some(wait) => operations::ended(state, operation, wait).await?,
+    };
+    let status = match &ended {
+        None => StatusCode::ACCEPTED,
+        Some(operation) => match operation.state {
+            operation::State::Failed => return Err(operations::failed(operation)),
+            operation::State::Pending | operation::State::Running => StatusCode::ACCEPTED,
+            operation::State::Succeeded
+            | operation::State::Canceled
+            | operation::State::Superseded => StatusCode::OK,
+        },
+    };
+    let mut response = match state.elements.report(name) {
+        Some(report) => respond::json(&Document::of(state, &report).await?),
+        None => {
+            let mut gone = Response::new(Body::default());
+            *gone.status_mut() = StatusCode::NO_CONTENT;
+            return Ok(gone);
+        }
+    };
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    let own = HeaderValue::from_str(&format!("/v1/elements/{name}"));
+    headers.insert(LOCATION, own.expect("names are visible ASCII"));
+    headers.insert(OPERATION_LOCATION, operations::location(operation));
+    Ok(response)
+}
+
+/// The document of a request; an absent one is an empty one.
+async fn document_of<T: DeserializeOwned>(
+    state: &State,
+    body: Incoming,
+    what: &str,
+    members: &[&'static str],
+) -> Result<T, Problem> {
+    let taken = RequestBody::take(body, DOCUMENT_BYTES_MAX, DOCUMENT_LIMIT, &state.tasks).await;
+    let whole: Bytes = match taken.map_err(|error| respond::body(&state.metrics.http, &error))? {
+        RequestBody::Whole(whole) => whole,
+        RequestBody::Pulled(pump) => pump
+            .collect()
+            .await
+            .map_err(|error| Problem::new(Code::BadRequest, format!("{error}.")))?,
+    };
+    let document: Value = if whole.is_empty() {
+        Value::Object(serde_json::Map::new())
+    } else {
+        serde_json::from_slice(&whole).map_err(|error| respond::bad_json(&error))?
+    };
+    check_members(&document, what, members)?;
+    serde_json::from_value(document).map_err(|error| respond::bad_json(&error))
+}
+
+/// Tells every member that there is not, with the nearest that there is.
+fn check_members(document: &Value, what: &str, known: &[&'static str]) -> Result<(), Problem> {
+    let members = document.as_object().into_iter().flat_map(|document| document.keys());
+    let unknown: Vec<_> = members.filter(|name| !known.contains(&name.as_str())).collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let named: Vec<_> = unknown.iter().map(|name| name.as_str()).collect();
+    let detail = format!("{what} has no member {}.", named.join(", "));
+    let problem = Problem::new(Code::UnknownField, detail);
+    Err(unknown.iter().fold(problem, |problem, name| {
+        let message = match nearest(name, known.iter().copied()) {
+            Some(near) => format!("did you mean {near}?"),
+            None if known.is_empty() => "there are none".to_owned(),
+            None => format!("the members are {}", known.join(", ")),
+        };
+        let code = Code::UnknownField.spec().name;
+        problem.field(FieldError { pointer: format!("/{name}"), code, message })
+    }))
+}

@@ -1,0 +1,185 @@
+//! Where bundles are found: the directories that the operator named, and the daemon's own copies.
+//!
+//! What was verified once is kept, packed as it came, so that going back to it needs nothing from outside. A
+//! file that has not changed since it was verified is not read again: what would be mapped is the store's copy,
+//! not the file.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use packer::bundle::{
+    ElementName, Limits, ReadError, TargetTriple, UnpackError, Unpacked, head_of, scan_dir, unpack,
+};
+use semver::Version;
+
+use super::failure::StageError;
+use crate::data::DataDir;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Bundles {
+    /// Where the operator puts them, in the order in which they are looked through.
+    sources: Vec<PathBuf>,
+    /// The daemon's own copies.
+    kept: PathBuf,
+    /// Where they are unpacked.
+    unpacked: PathBuf,
+    limits: Limits,
+    verified: Mutex<HashMap<PathBuf, (Stamp, Arc<Unpacked>)>>,
+}
+
+/// A bundle that was found, as what it claims to be.
+#[derive(Debug)]
+pub(super) struct FetchedBundle {
+    path: PathBuf,
+    stamp: Stamp,
+    element: ElementName,
+    version: Version,
+}
+
+/// A bundle that is what it was asked for, whole, and unpacked in the store.
+#[derive(Debug)]
+pub(super) struct VerifiedBundle {
+    pub(super) unpacked: Arc<Unpacked>,
+}
+
+/// What changes when a file does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl From<&Metadata> for Stamp {
+    fn from(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            bytes: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+impl Bundles {
+    /// Those in `sources`, with the daemon's own folders in `data`.
+    ///
+    /// # Errors
+    /// The folder that cannot be made, and why.
+    pub(super) fn open(
+        sources: Vec<PathBuf>,
+        data: &DataDir,
+    ) -> Result<Self, (PathBuf, io::Error)> {
+        let (kept, unpacked) = (data.join("bundles-kept"), data.join("store"));
+        for folder in [&kept, &unpacked] {
+            fs::create_dir_all(folder).map_err(|error| (folder.clone(), error))?;
+        }
+        let limits = Limits::default();
+        Ok(Self { sources, kept, unpacked, limits, verified: Mutex::default() })
+    }
+
+    /// The versions of an element that can be installed, in order.
+    pub(super) fn versions_of(&self, element: &ElementName) -> Vec<Version> {
+        let prefix = format!("{element}-");
+        let files = self.folders().flat_map(|folder| fs::read_dir(folder).into_iter().flatten());
+        let names = files.filter_map(|file| file.ok()?.file_name().into_string().ok());
+        let version =
+            |name: String| name.strip_prefix(&prefix)?.strip_suffix(".bundle")?.parse().ok();
+        names.filter_map(version).collect::<BTreeSet<Version>>().into_iter().collect()
+    }
+
+    /// Finds the bundle of a version.
+    pub(super) fn fetch(
+        &self,
+        element: &ElementName,
+        version: &Version,
+    ) -> Result<FetchedBundle, StageError> {
+        let name = file_name(element, version);
+        let found = self.folders().map(|folder| folder.join(&name)).find_map(|path| {
+            let stamp = Stamp::from(&fs::metadata(&path).ok()?);
+            Some(FetchedBundle { path, stamp, element: element.clone(), version: version.clone() })
+        });
+        found.ok_or_else(|| StageError::Fetch {
+            element: element.clone(),
+            version: version.clone(),
+            known: self.versions_of(element),
+        })
+    }
+
+    /// Checks a bundle and unpacks it into the store. Reads the whole file, unless it did so before.
+    pub(super) fn verify(&self, fetched: FetchedBundle) -> Result<VerifiedBundle, StageError> {
+        let FetchedBundle { path, stamp, element, version } = fetched;
+        if let Some(unpacked) = self.find_verified(&path, stamp) {
+            return Ok(VerifiedBundle { unpacked });
+        }
+        let read = |error: ReadError| StageError::Verify(error.into());
+        let head = head_of(&path, &self.limits).map_err(read)?;
+        let (claimed, wanted) =
+            (format!("{} {}", head.element(), head.version()), format!("{element} {version}"));
+        if claimed != wanted {
+            return Err(StageError::Identify { claimed, wanted });
+        }
+        let unpacked = unpack(&path, &self.limits, &TargetTriple::host(), &self.unpacked)
+            .map_err(StageError::Verify)?;
+        self.keep(&path, &file_name(&element, &version)).map_err(|source| {
+            StageError::Verify(UnpackError::Store { store: self.kept.clone(), source })
+        })?;
+        let unpacked = Arc::new(unpacked);
+        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        verified.insert(path, (stamp, Arc::clone(&unpacked)));
+        Ok(VerifiedBundle { unpacked })
+    }
+
+    /// Keeps a copy of a file that was verified, unless it is that copy.
+    fn keep(&self, path: &Path, name: &str) -> io::Result<()> {
+        let kept = self.kept.join(name);
+        if kept == path {
+            return Ok(());
+        }
+        let mut aside = tempfile::Builder::new().prefix(".keep-").tempfile_in(&self.kept)?;
+        io::copy(&mut File::open(path)?, aside.as_file_mut())?;
+        aside.as_file().sync_all()?;
+        aside.persist(&kept).map_err(|error| error.error)?;
+        Ok(())
+    }
+
+    fn find_verified(&self, path: &Path, stamp: Stamp) -> Option<Arc<Unpacked>> {
+        let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        let (known_stamp, unpacked) = verified.get(path)?;
+        (*known_stamp == stamp && unpacked.library().exists()).then(|| Arc::clone(unpacked))
+    }
+
+    /// The newest version of every element that has a bundle in `folder`, which is one of the sources.
+    pub(super) fn newest_in(&self, folder: &Path) -> Vec<(ElementName, Version)> {
+        let Ok(scan) = scan_dir(folder, &self.limits) else { return Vec::new() };
+        let mut newest: Vec<(ElementName, Version)> = Vec::new();
+        // Sorted by element and version: the last of each element is its newest.
+        for found in scan.found {
+            let (element, version) = (found.head.element().clone(), found.head.version().clone());
+            newest.retain(|(earlier, _version)| *earlier != element);
+            newest.push((element, version));
+        }
+        newest
+    }
+
+    /// Where the operator puts bundles.
+    pub(super) fn sources(&self) -> &[PathBuf] {
+        &self.sources
+    }
+
+    fn folders(&self) -> impl Iterator<Item = &PathBuf> {
+        self.sources.iter().chain([&self.kept])
+    }
+}
+
+fn file_name(element: &ElementName, version: &Version) -> String {
+    format!("{element}-{version}.bundle")
+}

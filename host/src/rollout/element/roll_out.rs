@@ -1,0 +1,222 @@
+//! Making serve what is wanted, stage by stage.
+
+use std::sync::Arc;
+
+use super::super::failure::{Failure, Stage, StageError};
+use super::super::progress::{Progress, ROLLOUT_STEPS};
+use super::super::report::Status;
+use super::super::schema::MigratedPlugin;
+use super::super::wanted::Wanted;
+use super::super::{health, stages};
+use super::{Running, Task};
+use crate::log;
+use crate::operation::{Level, OperationId};
+use crate::plugin::ProbedPlugin;
+use crate::plugin::generation::Generation;
+use crate::plugin::table::Published;
+
+impl Task {
+    /// Brings `wanted` to serve, or leaves what serves and says why.
+    pub(super) async fn roll_out(&mut self, operation: Option<OperationId>, wanted: Wanted) {
+        let operations = &self.shared.operations;
+        let progress = Progress::begin(operations, operation, ROLLOUT_STEPS, &self.report).await;
+        if self.serves(&wanted) {
+            self.tell_serving(Status::Active, None).await;
+            return progress.succeed(format!("{} serves already", wanted.version)).await;
+        }
+        self.tell(|report| {
+            report.status = Status::Updating;
+            report.serves_wanted = false;
+            report.reached = Stage::Resolve;
+            report.failure = None;
+            report.stages.clear();
+        });
+        self.serve_stable_first(&wanted).await;
+        match self.try_to_roll_out(&wanted, &progress).await {
+            Ok(()) => {
+                self.remember(&wanted).await;
+                self.tell_serving(Status::Active, None).await;
+                progress.succeed(format!("{} serves", wanted.version)).await;
+            }
+            Err(error) => {
+                let failure = self.leave_no_trace(error, &progress).await;
+                self.fail(progress, failure).await;
+            }
+        }
+    }
+
+    /// Whether `wanted` is what serves, and well.
+    fn serves(&self, wanted: &Wanted) -> bool {
+        let is_same = self.serving.as_ref().is_some_and(|running| running.wanted == *wanted);
+        is_same && self.report.borrow().failure.is_none()
+    }
+
+    /// When nothing serves, as after a crash in the middle of a rollout, what served last comes first: it is
+    /// known to be good, and what is wanted may not be.
+    pub(super) async fn serve_stable_first(&mut self, wanted: &Wanted) {
+        let stable = self.record.as_ref().and_then(|record| record.stable.clone());
+        let Some(stable) = stable.filter(|stable| self.serving.is_none() && stable != wanted)
+        else {
+            return;
+        };
+        let operations = &self.shared.operations;
+        let quiet = Progress::begin(operations, None, ROLLOUT_STEPS, &self.report).await;
+        if let Err(error) = self.try_to_roll_out(&stable, &quiet).await {
+            let cause = log::chain(&error).to_string();
+            tracing::error!(element = %self.name, version = %stable.version, "what served last does not start: {cause}");
+        }
+        self.tell(|report| report.stages.clear());
+    }
+
+    pub(super) async fn try_to_roll_out(
+        &mut self,
+        wanted: &Wanted,
+        progress: &Progress,
+    ) -> Result<(), StageError> {
+        let plugin = self.prepare(wanted, progress).await?;
+        let before = self.serving.as_ref().map(|running| &running.plugin);
+        let migrating = stages::migrate(plugin, before, &self.shared.migrations);
+        let plugin = progress.step(Stage::Migrate, "migrate", migrating).await?;
+        self.start_and_switch(plugin, wanted, progress).await?;
+        let settled = self.shared.migrations.settle(&self.name).await;
+        settled.map_err(StageError::Migrate)
+    }
+
+    /// What a failed rollout did to the schema is undone, unless clients may have been served by it.
+    async fn leave_no_trace(&self, error: StageError, progress: &Progress) -> Failure {
+        let undone = if error.is_after_the_switch() {
+            self.shared.migrations.settle(&self.name).await
+        } else {
+            self.shared.migrations.undo(&self.name).await
+        };
+        if let Err(error) = undone {
+            let message = format!("the schema is not as it was: {}", log::chain(&error));
+            tracing::error!(element = %self.name, "{message}");
+            progress.log(Level::Error, message).await;
+        }
+        error.into()
+    }
+
+    /// Everything that can be done without a trace: fetch, verify, probe.
+    async fn prepare(
+        &self,
+        wanted: &Wanted,
+        progress: &Progress,
+    ) -> Result<ProbedPlugin, StageError> {
+        let _permit = self.shared.preparing.acquire().await.expect("the semaphore is never closed");
+        let (name, version) = (&self.name, &wanted.version);
+        let fetching = async { self.shared.bundles.fetch(name, version) };
+        let fetched = progress.step(Stage::Resolve, "fetch", fetching).await?;
+        let verifying = async {
+            let bundles = Arc::clone(&self.shared.bundles);
+            let verified = tokio::task::spawn_blocking(move || bundles.verify(fetched));
+            verified.await.expect("verification does not panic")
+        };
+        let verified = progress.step(Stage::Verify, "verify", verifying).await?;
+        let probing = async {
+            let plugin = stages::examine(verified, wanted, &self.shared).await?;
+            stages::check_grants(&plugin, wanted)?;
+            Ok(plugin)
+        };
+        progress.step(Stage::Probe, "probe", probing).await
+    }
+
+    /// Start, switch, check; the generation before is drained in the background, or switched back to.
+    pub(super) async fn start_and_switch(
+        &mut self,
+        plugin: MigratedPlugin,
+        wanted: &Wanted,
+        progress: &Progress,
+    ) -> Result<(), StageError> {
+        let starting = async {
+            let bound = self.listeners.bind(&wanted.listeners).await?;
+            let generation = stages::start(&plugin, wanted, &self.shared).await?;
+            Ok((bound, generation))
+        };
+        let (bound, generation) = progress.step(Stage::Start, "start", starting).await?;
+        if let Err(error) = self.backfill(&plugin, &generation, progress).await {
+            self.end(generation).await;
+            return Err(error);
+        }
+        let switching = async { self.publish(&generation, wanted) };
+        let published = match progress.step(Stage::Start, "switch", switching).await {
+            Ok(published) => published,
+            Err(error) => {
+                self.end(generation).await;
+                return Err(error);
+            }
+        };
+        let checking = async {
+            let checked = health::check(&self.shared.plugins, &generation.descriptor).await;
+            checked.map_err(|reason| StageError::Check { reason })
+        };
+        if let Err(error) = progress.step(Stage::Serve, "check", checking).await {
+            self.switch_back();
+            self.end(generation).await;
+            return Err(error);
+        }
+        self.listeners.adopt(bound, &wanted.listeners, &self.name, &self.shared);
+        let running = Running { plugin, wanted: wanted.clone(), published };
+        if let Some(before) = self.serving.replace(running) {
+            self.end_and_sweep(before);
+        }
+        Ok(())
+    }
+
+    /// Rows that the new code needs filled in are, before it is switched to.
+    async fn backfill(
+        &self,
+        plugin: &MigratedPlugin,
+        generation: &Arc<Generation>,
+        progress: &Progress,
+    ) -> Result<(), StageError> {
+        if !plugin.has_backfills() {
+            return Ok(());
+        }
+        let filling = async {
+            let migrations = &self.shared.migrations;
+            migrations.backfill(plugin, generation).await.map_err(StageError::Migrate)
+        };
+        progress.step(Stage::Start, "backfill", filling).await
+    }
+
+    fn publish(
+        &self,
+        generation: &Arc<Generation>,
+        wanted: &Wanted,
+    ) -> Result<Arc<Published>, StageError> {
+        let published = Published::new(Arc::clone(generation))?;
+        stages::publish(&published, wanted, &self.shared)?;
+        Ok(published)
+    }
+
+    fn switch_back(&self) {
+        let tables = &self.shared.plugins.tables;
+        match &self.serving {
+            None => tables.withdraw(&self.name),
+            Some(before) => {
+                let back = tables.publish(&before.published, &before.wanted.mounts);
+                if let Err(clash) = back {
+                    tracing::error!(element = %self.name, %clash, "cannot switch back");
+                }
+            }
+        }
+    }
+
+    /// Ends what served before; when its last request is over, what it wrote meanwhile is filled in as well.
+    pub(super) fn end_and_sweep(&self, before: Running) {
+        let (shared, limits) = (Arc::clone(&self.shared), self.shared.plugins.config.end_limits());
+        let now =
+            self.serving.as_ref().map(|now| (now.plugin.clone(), Arc::clone(now.generation())));
+        self.shared.tasks.spawn("generation end", async move {
+            before.generation().end(limits).await;
+            let Some((plugin, generation)) = now.filter(|(plugin, _)| plugin.has_backfills()) else {
+                return;
+            };
+            if let Err(error) = shared.migrations.sweep(&plugin, &generation).await {
+                let cause = log::chain(&error).to_string();
+                tracing::error!(element = %plugin.probed().element(), "rows written during the switch are not filled in: {cause}");
+            }
+        });
+    }
+}
