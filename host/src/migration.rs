@@ -13,6 +13,7 @@
 use plugin_abi::descriptor::Phase;
 
 pub(crate) mod chain;
+pub(crate) mod check;
 pub(crate) mod checksum;
 pub(crate) mod ledger;
 pub(crate) mod plan;
