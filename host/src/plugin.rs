@@ -28,6 +28,7 @@ pub(crate) mod probe;
 pub(crate) mod admission;
 pub(crate) mod conversation;
 pub(crate) mod generation;
+pub(crate) mod hook;
 pub(crate) mod identity;
 pub(crate) mod lane;
 pub(crate) mod lease;

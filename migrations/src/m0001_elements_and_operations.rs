@@ -169,6 +169,7 @@ fn backfills() -> TableCreateStatement {
         .col(string("element"))
         .col(string_null("cursor"))
         .col(boolean("done"))
+        .col(boolean("swept"))
         .col(timestamp_with_time_zone("updated_at"))
         .to_owned()
 }

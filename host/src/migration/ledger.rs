@@ -74,6 +74,18 @@ pub(crate) enum Rollback {
     },
 }
 
+impl Rollback {
+    /// Why there is none, in a sentence.
+    pub(crate) fn reason(&self) -> Option<String> {
+        match self {
+            Self::Available => None,
+            Self::ContractApplied { name, id, version } => Some(format!(
+                "ContractApplied: contract migration `{name}` ({id}) of {version} is applied"
+            )),
+        }
+    }
+}
+
 /// The ledger cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LedgerError {

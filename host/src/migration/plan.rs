@@ -119,6 +119,21 @@ pub(crate) enum PlanError {
     },
 }
 
+impl PlanError {
+    /// `migration` of `wanted_by` is not what was applied.
+    pub(super) fn changed(migration: &Migration, applied: &Applied, wanted_by: &Version) -> Self {
+        Self::Changed {
+            name: migration.name.clone(),
+            id: migration.id,
+            applied_name: applied.name.clone(),
+            applied_by: applied.version.clone(),
+            applied: applied.checksum.to_string(),
+            wanted_by: wanted_by.clone(),
+            wanted: migration.checksum.to_string(),
+        }
+    }
+}
+
 fn renamed(name: &str, applied_name: &str) -> String {
     if name == applied_name { String::new() } else { format!(" as `{applied_name}`") }
 }
@@ -175,17 +190,7 @@ fn check_applied(target: &Chain, stays: &[&Applied]) -> Result<(), PlanError> {
     for applied in stays {
         match target.find(applied.id) {
             Some(known) if known.checksum == applied.checksum => {}
-            Some(known) => {
-                return Err(PlanError::Changed {
-                    name: known.name.clone(),
-                    id: known.id,
-                    applied_name: applied.name.clone(),
-                    applied_by: applied.version.clone(),
-                    applied: applied.checksum.to_string(),
-                    wanted_by: target.version().clone(),
-                    wanted: known.checksum.to_string(),
-                });
-            }
+            Some(known) => return Err(PlanError::changed(known, applied, target.version())),
             None => check_unknown(target, applied)?,
         }
     }

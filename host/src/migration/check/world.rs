@@ -78,6 +78,12 @@ impl World {
         self.indexes.retain(|_index, of| of != table);
     }
 
+    /// Notes that everything the element made is gone.
+    pub(crate) fn drop_own(&mut self) {
+        let own: Vec<_> = self.tables.keys().filter(|table| self.is_own(table)).cloned().collect();
+        own.iter().for_each(|table| self.drop(table));
+    }
+
     /// Notes that a table has another name.
     pub(super) fn rename(&mut self, from: &str, to: &str) {
         self.tables.remove(from);

@@ -13,8 +13,10 @@ pub(crate) struct Model {
     pub(crate) element: String,
     /// Where it goes on, in the words of the plugin.
     pub(crate) cursor: Option<String>,
-    /// Whether it is over.
+    /// Whether the rows that were there are filled in.
     pub(crate) done: bool,
+    /// Whether those that the code before wrote meanwhile are, too.
+    pub(crate) swept: bool,
     /// When it moved last.
     pub(crate) updated_at: TimeDateTimeWithTimeZone,
 }

@@ -1,0 +1,141 @@
+//! What the database itself says there is, and the statements of a step as it runs them.
+
+use std::collections::BTreeMap;
+
+use packer::bundle::ElementName;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, Statement};
+use tokio::time::timeout;
+
+use super::chain::MigrationId;
+use super::check::{Direction, Effect, Owner, World};
+use super::error::{code, said};
+use super::{Error, Migrations, ledger};
+use crate::store::Backend;
+
+const SQL_CHARS_MAX: usize = 120;
+
+/// A table, a view or anything else that has its name among theirs, or an index with its table.
+const SQLITE_NAMES: &str = "SELECT lower(name) AS name, CASE type WHEN 'index' THEN lower(tbl_name) END AS of \
+    FROM sqlite_master WHERE type IN ('table', 'view', 'index')";
+const POSTGRES_NAMES: &str = "SELECT c.relname::text AS name, t.relname::text AS of FROM pg_class c \
+    LEFT JOIN pg_index i ON i.indexrelid = c.oid LEFT JOIN pg_class t ON t.oid = i.indrelid \
+    WHERE c.relnamespace = to_regnamespace(quote_ident(current_schema()))";
+
+/// Reads every name that there is, and whose it is.
+pub(super) async fn world(
+    db: &impl ConnectionTrait,
+    backend: Backend,
+    element: &ElementName,
+    slugs: &[String],
+) -> Result<World, Error> {
+    let owners = ledger::tables(db).await?;
+    let owners: BTreeMap<_, _> = owners.into_iter().map(|row| (row.name, row.element)).collect();
+    let sql = match backend {
+        Backend::Sqlite => SQLITE_NAMES,
+        Backend::Postgres => POSTGRES_NAMES,
+    };
+    let mut world = World::new(element, slugs, backend);
+    let names = Statement::from_string(db.get_database_backend(), sql);
+    for row in db.query_all_raw(names).await? {
+        let name: String = row.try_get("", "name")?;
+        match row.try_get::<Option<String>>("", "of")? {
+            Some(table) => world.add_index(&name, &table),
+            None => {
+                let owner = owners.get(&name).cloned().map_or(Owner::Nobody, Owner::Element);
+                world.add_table(&name, owner);
+            }
+        }
+    }
+    Ok(world)
+}
+
+/// What is run, for what is said about it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Half<'a> {
+    /// The migration's name.
+    pub(super) name: &'a str,
+    /// Its id.
+    pub(super) id: MigrationId,
+    /// Which half of it.
+    pub(super) direction: Direction,
+}
+
+impl Migrations {
+    /// Runs statements that were checked, and keeps the list of tables and the fence after them.
+    pub(super) async fn execute(
+        &self,
+        db: &DatabaseTransaction,
+        element: &ElementName,
+        half: Half<'_>,
+        statements: &[String],
+        effects: &[Effect],
+    ) -> Result<(), Error> {
+        for (position, sql) in statements.iter().enumerate() {
+            self.execute_one(db, half, position + 1, sql).await?;
+        }
+        for effect in effects {
+            match effect {
+                Effect::Created(table) => ledger::own(db, element, table).await?,
+                Effect::Dropped(table) => ledger::disown(db, table).await?,
+                Effect::Renamed { from, to } => {
+                    ledger::disown(db, from).await?;
+                    ledger::own(db, element, to).await?;
+                }
+            }
+        }
+        // All of them: an older table may have a column with a sequence now.
+        for table in ledger::tables_of(db, element).await? {
+            self.fences.grant(db, element, &table).await?;
+        }
+        Ok(())
+    }
+
+    async fn execute_one(
+        &self,
+        db: &DatabaseTransaction,
+        half: Half<'_>,
+        number: usize,
+        sql: &str,
+    ) -> Result<(), Error> {
+        let Half { name, id, direction } = half;
+        // Prepared, so that the server itself refuses a text that holds two.
+        let statement = Statement::from_string(db.get_database_backend(), sql);
+        let limit = self.config.statement_limit();
+        let too_slow = || Error::TooSlow {
+            name: name.to_owned(),
+            id,
+            number,
+            limit_ms: self.config.statement_limit_ms,
+        };
+        let error = match timeout(limit, db.execute_raw(statement)).await {
+            Ok(Ok(_done)) => return Ok(()),
+            Ok(Err(error)) => error,
+            Err(_elapsed) => return Err(too_slow()),
+        };
+        match code(&error).as_deref() {
+            Some(CANCELED) => Err(too_slow()),
+            Some(busy) if BUSY.contains(&busy) => Err(Error::Store(error)),
+            _any => Err(Error::Statement {
+                name: name.to_owned(),
+                id,
+                direction,
+                number,
+                sql: sql.chars().take(SQL_CHARS_MAX).collect(),
+                reason: said(&error),
+            }),
+        }
+    }
+}
+
+/// PostgreSQL ended the statement, because its time was up.
+const CANCELED: &str = "57014";
+
+/// Somebody else is in the way, and may not be the next time: a lock, a deadlock, a serialization failure; on
+/// SQLite another writer, or a table that is being read.
+const BUSY: [&str; 7] = ["55P03", "40P01", "40001", "5", "6", "261", "517"];
+
+/// Whether trying again may help.
+pub(super) fn is_busy(error: &Error) -> bool {
+    let Error::Store(error) = error else { return false };
+    code(error).is_some_and(|code| BUSY.contains(&&*code))
+}
