@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use self::keys::{KnownKeys, Layer};
-use crate::{http, log, operation, plugin, store};
+use crate::{http, log, migration, operation, plugin, store};
 
 mod keys;
 mod origin;
@@ -41,6 +41,8 @@ pub(crate) struct Config {
     pub(crate) http: http::Config,
     /// The log.
     pub(crate) log: log::Config,
+    /// Migrations of plugins.
+    pub(crate) migration: migration::Config,
     /// Operations.
     pub(crate) operation: operation::Config,
     /// The orch-api, which nodes ask what to run.
@@ -69,6 +71,7 @@ impl Default for Config {
             elements: None,
             http: http::Config::default(),
             log: log::Config::default(),
+            migration: migration::Config::default(),
             operation: operation::Config::default(),
             orch: Reserved::default(),
             plugin: plugin::Config::default(),
