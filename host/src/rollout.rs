@@ -329,6 +329,9 @@ impl Elements {
         };
         let written = self.shared.store.begin().await.map_err(wanted::Error::Store)?;
         wanted::put(&written, record).await?;
+        if record.removal.is_some() {
+            wanted::dismiss(&written, &record.name, record.updated_at).await?;
+        }
         let operation = self.shared.operations.create(&written, new).await?;
         crate::fault::point("wish.before");
         written.commit().await.map_err(wanted::Error::Store)?;

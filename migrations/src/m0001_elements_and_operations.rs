@@ -1,4 +1,4 @@
-//! The first schema: elements, verified bundles, operations with their logs, and the plugins' ledger.
+//! The first schema: elements, dismissals, operations with their logs, and the plugins' ledger.
 
 #![expect(
     elided_lifetimes_in_paths,
@@ -26,7 +26,7 @@ impl MigrationTrait for Step {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         for table in [
             elements(),
-            bundles(),
+            dismissals(),
             operations(),
             operation_logs(),
             ledger(),
@@ -48,7 +48,7 @@ impl MigrationTrait for Step {
             "plugin_migrations",
             "metapaas_operation_logs",
             "metapaas_operations",
-            "metapaas_bundles",
+            "metapaas_dismissals",
             "metapaas_elements",
         ] {
             manager.drop_table(Table::drop().table(table).to_owned()).await?;
@@ -73,14 +73,11 @@ fn elements() -> TableCreateStatement {
         .to_owned()
 }
 
-fn bundles() -> TableCreateStatement {
+fn dismissals() -> TableCreateStatement {
     Table::create()
-        .table("metapaas_bundles")
-        .col(string("element"))
-        .col(string("version"))
-        .col(string("digest"))
-        .col(timestamp_with_time_zone("verified_at"))
-        .primary_key(Index::create().col("element").col("version"))
+        .table("metapaas_dismissals")
+        .col(string("element").primary_key())
+        .col(timestamp_with_time_zone("dismissed_at"))
         .to_owned()
 }
 

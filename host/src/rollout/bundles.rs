@@ -15,9 +15,11 @@ use packer::bundle::{
     ElementName, Limits, ReadError, TargetTriple, UnpackError, Unpacked, head_of, scan_dir, unpack,
 };
 use semver::Version;
+use time::{Duration, OffsetDateTime};
 
 use super::failure::StageError;
 use crate::data::DataDir;
+use crate::timestamp::Timestamp;
 
 /// See the module.
 #[derive(Debug)]
@@ -45,6 +47,17 @@ pub(super) struct FetchedBundle {
 #[derive(Debug)]
 pub(super) struct VerifiedBundle {
     pub(super) unpacked: Arc<Unpacked>,
+}
+
+/// A bundle that lies in a directory.
+#[derive(Debug)]
+pub(super) struct Lying {
+    /// Whose.
+    pub(super) element: ElementName,
+    /// Of which version.
+    pub(super) version: Version,
+    /// Since when. A copy that keeps the time of the original has its own here.
+    pub(super) since: Timestamp,
 }
 
 /// What changes when a file does.
@@ -157,15 +170,16 @@ impl Bundles {
         (*known_stamp == stamp && unpacked.library().exists()).then(|| Arc::clone(unpacked))
     }
 
-    /// The newest version of every element that has a bundle in `folder`, which is one of the sources.
-    pub(super) fn newest_in(&self, folder: &Path) -> Vec<(ElementName, Version)> {
+    /// The newest bundle of every element that has one in `folder`, which is one of the sources.
+    pub(super) fn newest_in(&self, folder: &Path) -> Vec<Lying> {
         let Ok(scan) = scan_dir(folder, &self.limits) else { return Vec::new() };
-        let mut newest: Vec<(ElementName, Version)> = Vec::new();
+        let mut newest: Vec<Lying> = Vec::new();
         // Sorted by element and version: the last of each element is its newest.
         for found in scan.found {
+            let Ok(metadata) = fs::metadata(&found.path) else { continue };
             let (element, version) = (found.head.element().clone(), found.head.version().clone());
-            newest.retain(|(earlier, _version)| *earlier != element);
-            newest.push((element, version));
+            newest.retain(|earlier| earlier.element != element);
+            newest.push(Lying { element, version, since: changed_at(&metadata) });
         }
         newest
     }
@@ -178,6 +192,12 @@ impl Bundles {
     fn folders(&self) -> impl Iterator<Item = &PathBuf> {
         self.sources.iter().chain([&self.kept])
     }
+}
+
+fn changed_at(metadata: &Metadata) -> Timestamp {
+    let (seconds, nanoseconds) = (metadata.ctime(), metadata.ctime_nsec());
+    let since = Duration::seconds(seconds) + Duration::nanoseconds(nanoseconds);
+    (OffsetDateTime::UNIX_EPOCH + since).into()
 }
 
 fn file_name(element: &ElementName, version: &Version) -> String {

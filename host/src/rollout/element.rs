@@ -6,7 +6,7 @@
 //! [`replace`], [`leave`].
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use packer::bundle::ElementName;
@@ -77,17 +77,22 @@ impl Control {
             listeners: Listeners::default(),
             faults: VecDeque::new(),
             report: report.clone(),
+            slot: Arc::clone(&slot),
             shared: Arc::clone(shared),
         };
-        shared.tasks.spawn("element", task.run(Arc::clone(&slot)));
+        shared.tasks.spawn("element", task.run());
         Self { slot, report }
     }
 
-    /// Puts a wish into the slot: the one that it takes the place of, which nobody has begun.
+    /// Puts a wish into the slot: the one that it takes the place of, which nobody has begun. The report tells
+    /// of it from now on.
     pub(super) fn wish(&self, wish: Wish) -> Option<Wish> {
-        let mut next = self.slot.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let replaced = next.replace(wish);
-        drop(next);
+        // Told first: once it is in the slot, its task may be telling how it ended.
+        self.report.send_modify(|report| {
+            wish.tell_in(report);
+            report.settle_conditions();
+        });
+        let replaced = self.slot.lock().replace(wish);
         self.slot.put.notify_one();
         replaced
     }
@@ -111,13 +116,29 @@ impl Control {
     }
 }
 
+impl Wish {
+    /// That it waits, in the report.
+    fn tell_in(&self, report: &mut Report) {
+        report.record = Some(self.record.clone());
+        report.operation = self.operation.or(report.operation);
+        report.status = match self.what {
+            What::RollOut | What::Finalize => Status::Updating,
+            What::Uninstall(_) => Status::Deleting,
+        };
+    }
+}
+
 impl Slot {
     fn take(&self) -> Option<Wish> {
-        self.next.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.lock().take()
     }
 
     fn is_empty(&self) -> bool {
-        self.next.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+        self.lock().is_none()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Wish>> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The next wish. Cancel-safe: a wish is taken when it is returned.
@@ -153,6 +174,7 @@ struct Task {
     /// When generations failed lately, oldest first.
     faults: VecDeque<Instant>,
     report: watch::Sender<Report>,
+    slot: Arc<Slot>,
     shared: Arc<Shared>,
 }
 
@@ -164,17 +186,17 @@ enum Event {
 }
 
 impl Task {
-    async fn run(mut self, slot: Arc<Slot>) {
+    async fn run(mut self) {
         loop {
-            match self.next_event(&slot).await {
+            match self.next_event().await {
                 Event::Wished(wish) => Box::pin(self.bring_about(*wish)).await,
-                Event::Faulted(reason) => Box::pin(self.replace_faulty(reason, &slot)).await,
+                Event::Faulted(reason) => Box::pin(self.replace_faulty(reason)).await,
                 Event::Stopping => return self.stop().await,
             }
         }
     }
 
-    async fn next_event(&self, slot: &Slot) -> Event {
+    async fn next_event(&self) -> Event {
         let faulted = async {
             match &self.serving {
                 None => std::future::pending().await,
@@ -184,7 +206,7 @@ impl Task {
         tokio::select! {
             biased;
             () = self.shared.tasks.cancelled() => Event::Stopping,
-            wish = slot.next() => Event::Wished(Box::new(wish)),
+            wish = self.slot.next() => Event::Wished(Box::new(wish)),
             reason = faulted => Event::Faulted(reason),
         }
     }
@@ -199,10 +221,7 @@ impl Task {
         }
         let wanted = record.wanted.clone();
         self.record = Some(record.clone());
-        self.tell(|report| {
-            report.record = Some(record);
-            report.operation = operation.or(report.operation);
-        });
+        self.tell(|report| report.record = Some(record));
         match what {
             What::RollOut => self.roll_out(operation, wanted).await,
             What::Finalize => self.finalize(operation).await,
@@ -283,6 +302,10 @@ impl Task {
     fn tell(&self, change: impl FnOnce(&mut Report)) {
         self.report.send_modify(|report| {
             change(report);
+            // What was asked for meanwhile is newer than anything that is told here.
+            if let Some(next) = &*self.slot.lock() {
+                next.tell_in(report);
+            }
             report.settle_conditions();
         });
     }

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use packer::bundle::ElementName;
-use semver::Version;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::bundles::Lying;
 use super::directory::{self, Entry};
 use super::element::{What, Wish};
 use super::failure::FailureKind;
@@ -31,7 +31,7 @@ const PERIOD: Duration = Duration::from_secs(30);
 struct Held {
     manifests: Vec<Entry>,
     /// The newest bundle of each element.
-    bundles: Vec<(ElementName, Version)>,
+    bundles: Vec<Lying>,
 }
 
 impl Elements {
@@ -192,11 +192,17 @@ impl Elements {
         Ok(())
     }
 
-    /// A bundle that lies in the directory is wanted, unless somebody else has a say.
+    /// A bundle that lies in the directory is wanted, unless somebody else has a say or it was uninstalled since
+    /// it came.
     async fn follow_bundles(&self, held: &Held, records: &[Record]) -> Result<(), Error> {
         let manifests = held.manifests.iter().filter_map(|entry| entry.manifest.as_ref().ok());
         let spoken_for: BTreeSet<_> = manifests.map(|manifest| &manifest.name).collect();
-        for (name, version) in held.bundles.iter().filter(|(name, _)| !spoken_for.contains(name)) {
+        let dismissals = wanted::dismissals(self.shared.store.connection()).await?;
+        let unspoken = held.bundles.iter().filter(|lying| !spoken_for.contains(&lying.element));
+        for Lying { element: name, version, since } in unspoken {
+            if dismissals.get(name.as_str()).is_some_and(|dismissed| dismissed >= since) {
+                continue;
+            }
             let is_wanted = match records.iter().find(|record| record.name == *name) {
                 None => true,
                 Some(record) => {

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::plugin::lane::Isolation;
-use crate::store::entity::element;
+use crate::store::entity::{dismissal, element};
 use crate::timestamp::Timestamp;
 
 /// What is wanted of one element.
@@ -152,6 +152,31 @@ pub(crate) async fn remember(
     };
     element::Entity::update(row).exec_without_returning(db).await?;
     Ok(())
+}
+
+/// Notes that an element was uninstalled at `at`, whatever lies in the directory of elements.
+pub(crate) async fn dismiss(
+    db: &impl ConnectionTrait,
+    name: &ElementName,
+    at: Timestamp,
+) -> Result<(), Error> {
+    let row = dismissal::ActiveModel {
+        element: Set(name.to_string()),
+        dismissed_at: Set(at.into_inner()),
+    };
+    let later = OnConflict::column(dismissal::Column::Element)
+        .update_column(dismissal::Column::DismissedAt)
+        .to_owned();
+    dismissal::Entity::insert(row).on_conflict(later).exec_without_returning(db).await?;
+    Ok(())
+}
+
+/// When each element was dismissed that was.
+pub(crate) async fn dismissals(
+    db: &impl ConnectionTrait,
+) -> Result<BTreeMap<String, Timestamp>, Error> {
+    let rows = dismissal::Entity::find().all(db).await?;
+    Ok(rows.into_iter().map(|row| (row.element, row.dismissed_at.into())).collect())
 }
 
 /// Forgets an element.

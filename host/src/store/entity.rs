@@ -3,7 +3,7 @@
 //! One file for each table, written by one module and read by those that say so. `migrations` makes the tables.
 
 pub(crate) mod backfill;
-pub(crate) mod bundle;
+pub(crate) mod dismissal;
 pub(crate) mod element;
 pub(crate) mod ledger;
 pub(crate) mod operation;

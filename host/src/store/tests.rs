@@ -9,7 +9,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::EntityTrait;
 use sqlx::postgres::PgConnectOptions;
 
-use super::entity::bundle;
+use super::entity::dismissal;
 use super::testing::Database;
 use super::*;
 use crate::log;
@@ -35,17 +35,15 @@ async fn check_refused(database: &Database, wanted: &Expect) {
     wanted.assert_eq(&text.replace(&name, "PLACE"));
 }
 
-fn row(version: &str) -> bundle::ActiveModel {
-    bundle::ActiveModel {
-        element: Set("hello".to_owned()),
-        version: Set(version.to_owned()),
-        digest: Set("sha256:00".to_owned()),
-        verified_at: Set(time::OffsetDateTime::UNIX_EPOCH),
+fn row(element: &str) -> dismissal::ActiveModel {
+    dismissal::ActiveModel {
+        element: Set(element.to_owned()),
+        dismissed_at: Set(time::OffsetDateTime::UNIX_EPOCH),
     }
 }
 
 async fn n_rows(store: &Store) -> usize {
-    bundle::Entity::find().all(store.connection()).await.unwrap().len()
+    dismissal::Entity::find().all(store.connection()).await.unwrap().len()
 }
 
 #[tokio::test]
@@ -59,10 +57,10 @@ async fn what_was_committed_is_there_again() {
 async fn commit_and_look_again(database: &Database) {
     let store = database.open().await.unwrap();
     let transaction = store.begin().await.unwrap();
-    bundle::Entity::insert(row("0.1.0")).exec(&transaction).await.unwrap();
+    dismissal::Entity::insert(row("demo")).exec(&transaction).await.unwrap();
     transaction.commit().await.unwrap();
     let transaction = store.begin().await.unwrap();
-    bundle::Entity::insert(row("0.2.0")).exec(&transaction).await.unwrap();
+    dismissal::Entity::insert(row("later")).exec(&transaction).await.unwrap();
     drop(transaction);
     store.close().await;
 
@@ -75,7 +73,7 @@ async fn commit_and_look_again(database: &Database) {
 async fn its_files_are_private() {
     let database = file();
     let store = database.open().await.unwrap();
-    bundle::Entity::insert(row("0.1.0")).exec(store.connection()).await.unwrap();
+    dismissal::Entity::insert(row("demo")).exec(store.connection()).await.unwrap();
     for name in ["metapaas.db", "metapaas.db-wal", "metapaas.db-shm"] {
         let mode = fs::metadata(database.data.path().join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
@@ -102,8 +100,11 @@ async fn many_writers_wait_for_each_other() {
         let store = store.clone();
         async move {
             let transaction = store.begin().await.unwrap();
-            let there = bundle::Entity::find().all(&transaction).await.unwrap().len();
-            bundle::Entity::insert(row(&format!("{n}.0.0"))).exec(&transaction).await.unwrap();
+            let there = dismissal::Entity::find().all(&transaction).await.unwrap().len();
+            dismissal::Entity::insert(row(&format!("element-{n}")))
+                .exec(&transaction)
+                .await
+                .unwrap();
             transaction.commit().await.unwrap();
             there
         }
@@ -179,7 +180,8 @@ async fn a_full_disk_is_told() {
     held.execute_raw(limit).await.unwrap();
     let mut error = None;
     for n in 0..10_000 {
-        if let Err(full) = bundle::Entity::insert(row(&format!("{n}.0.0"))).exec(&held).await {
+        if let Err(full) = dismissal::Entity::insert(row(&format!("element-{n}"))).exec(&held).await
+        {
             error = Some(store.error(full));
             break;
         }

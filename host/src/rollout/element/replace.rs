@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::super::failure::StageError;
 use super::super::progress::{Progress, ROLLOUT_STEPS};
 use super::super::report::Status;
-use super::{Running, Slot, Task};
+use super::{Running, Task};
 use crate::log;
 use crate::operation::Kind;
 
@@ -18,7 +18,7 @@ const BACK_OFF: Duration = Duration::from_millis(200);
 
 impl Task {
     /// Starts the same plugin again, more slowly each time; gives it up when that does not help.
-    pub(super) async fn replace_faulty(&mut self, reason: String, slot: &Slot) {
+    pub(super) async fn replace_faulty(&mut self, reason: String) {
         let Some(running) = self.serving.take() else { return };
         running.generation().fault(reason.clone());
         tracing::warn!(element = %self.name, version = %running.wanted.version, %reason, "generation is faulty");
@@ -33,11 +33,11 @@ impl Task {
             report.serves_wanted = false;
             report.n_restarts += 1;
         });
-        if n_faults > 1 && slot.is_empty() {
+        if n_faults > 1 && self.slot.is_empty() {
             let doublings = u32::try_from(n_faults - 2).unwrap_or(0);
             tokio::select! {
                 () = tokio::time::sleep(BACK_OFF * 2u32.pow(doublings)) => {}
-                () = slot.put.notified() => slot.put.notify_one(),
+                () = self.slot.put.notified() => self.slot.put.notify_one(),
             }
         }
         let (plugin, wanted) = (running.plugin.clone(), running.wanted.clone());

@@ -8,7 +8,7 @@ use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait, Statement};
 
 use super::*;
 use crate::log;
-use crate::store::entity::{bundle, plugin_table};
+use crate::store::entity::{dismissal, plugin_table};
 use crate::store::testing::Database;
 use crate::store::{self, FILE, Store};
 
@@ -40,7 +40,7 @@ const ROWS: &str =
 /// A store with a row of the host, and a plugin's tables.
 async fn fill(database: &Database) -> Store {
     let store = database.open().await.unwrap();
-    bundle::Entity::insert(row("0.1.0")).exec(store.connection()).await.unwrap();
+    dismissal::Entity::insert(row("demo")).exec(store.connection()).await.unwrap();
     database.run(tables_of_a_plugin(store.backend())).await;
     database.run(ROWS).await;
     for name in ["demo_owners", "demo_instances"] {
@@ -57,12 +57,10 @@ async fn fill(database: &Database) -> Store {
     store
 }
 
-fn row(version: &str) -> bundle::ActiveModel {
-    bundle::ActiveModel {
-        element: Set("demo".to_owned()),
-        version: Set(version.to_owned()),
-        digest: Set("sha256:00".to_owned()),
-        verified_at: Set(time::OffsetDateTime::UNIX_EPOCH),
+fn row(element: &str) -> dismissal::ActiveModel {
+    dismissal::ActiveModel {
+        element: Set(element.to_owned()),
+        dismissed_at: Set(time::OffsetDateTime::UNIX_EPOCH),
     }
 }
 
@@ -97,7 +95,7 @@ async fn a_backup_of_a_store_in_use_brings_all_of_it_back() {
         let store = fill(&from).await;
         // Somebody writes meanwhile, and is not done.
         let writer = store.begin().await.unwrap();
-        bundle::Entity::insert(row("0.2.0")).exec(&writer).await.unwrap();
+        dismissal::Entity::insert(row("later")).exec(&writer).await.unwrap();
         let Made { path, bytes } = make_of(&from, folder.path()).await.unwrap();
         writer.commit().await.unwrap();
         assert_eq!(fs::metadata(&path).unwrap().len(), bytes);
@@ -115,8 +113,8 @@ async fn a_backup_of_a_store_in_use_brings_all_of_it_back() {
 
 async fn check_brought_back(database: &Database) {
     let store = database.open().await.unwrap();
-    let versions = bundle::Entity::find().all(store.connection()).await.unwrap();
-    assert_eq!(versions.iter().map(|row| row.version.as_str()).collect::<Vec<_>>(), ["0.1.0"]);
+    let rows = dismissal::Entity::find().all(store.connection()).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.element.as_str()).collect::<Vec<_>>(), ["demo"]);
     assert_eq!(numbers(&store, "SELECT id FROM demo_instances ORDER BY id").await, [1, 2, 3]);
     let text = "SELECT count(*) FROM demo_owners WHERE name = 'a tab\t, a \\ and a line\nbreak'";
     assert_eq!(numbers(&store, text).await, [1]);
@@ -185,12 +183,12 @@ async fn a_restore_that_fails_late_leaves_the_store_as_it_was() {
     fill(&database).await.close().await;
     let Made { path, .. } = make_of(&database, folder.path()).await.unwrap();
     // It depends on a table that would have to go.
-    database.run("INSERT INTO metapaas_bundles VALUES ('demo', '0.9.0', '', now())").await;
+    database.run("INSERT INTO metapaas_dismissals VALUES ('later', now())").await;
     database.run("CREATE VIEW of_somebody_else AS SELECT * FROM demo_owners").await;
     let refused = restore_to(&database, &path, Existing::Replace).await.unwrap_err();
     assert!(matches!(refused, Error::Store(_)), "{refused}");
     let store = database.open().await.unwrap();
-    assert_eq!(numbers(&store, "SELECT count(*) FROM metapaas_bundles").await, [2]);
+    assert_eq!(numbers(&store, "SELECT count(*) FROM metapaas_dismissals").await, [2]);
     store.close().await;
     database.end().await;
 }
