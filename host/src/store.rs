@@ -14,9 +14,6 @@ use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
-use sqlx::Connection as _;
-use sqlx::postgres::PgConnection;
-use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::data::DataDir;
@@ -28,6 +25,7 @@ pub(crate) mod config;
 pub(crate) mod entity;
 mod error;
 pub(crate) mod fence;
+mod hold;
 mod open;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -35,11 +33,14 @@ mod version;
 
 pub(crate) use config::{Config, SecretUrl};
 pub(crate) use error::Error;
+use hold::Hold;
 
 /// The file of a SQLite store in the data directory.
 const FILE: &str = "metapaas.db";
 /// Closing happens when all that used the store is over.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
+/// How often it is asked whether the database is still ours.
+const HOLD_PERIOD: Duration = Duration::from_secs(5);
 
 /// An open store. Clones are the same one.
 #[derive(Debug, Clone)]
@@ -53,8 +54,8 @@ pub(crate) struct Store {
 enum Place {
     /// The data directory's own lock keeps others out.
     File(PathBuf),
-    /// The connection that holds the database's lock; taken at the end to be closed.
-    Server(SecretUrl, Arc<Mutex<Option<PgConnection>>>),
+    /// A lock in the database keeps others out.
+    Server(Arc<Hold>),
 }
 
 /// Which database it is.
@@ -85,9 +86,9 @@ impl Store {
     }
 
     async fn open_server(config: &Config, url: &SecretUrl) -> Result<Self, Error> {
-        let hold = Arc::new(Mutex::new(Some(open::hold(url, config).await?)));
+        let hold = Arc::new(Hold::take(url, config).await?);
         let connection = open::postgres(url, config).await?.into();
-        let store = Self { connection, place: Place::Server(url.clone(), hold) };
+        let store = Self { connection, place: Place::Server(hold) };
         version::settle(&store).await?;
         Ok(store)
     }
@@ -128,7 +129,19 @@ impl Store {
     pub(crate) fn url(&self) -> Option<&str> {
         match &self.place {
             Place::File(_) => None,
-            Place::Server(url, _) => Some(url.reveal()),
+            Place::Server(hold) => Some(hold.url().reveal()),
+        }
+    }
+
+    /// Ends when another daemon took the database, which can happen only after this one lost its connection to
+    /// the server. A file cannot be lost.
+    ///
+    /// # Cancellation
+    /// Cancel-safe.
+    pub(crate) async fn lost(&self) -> Error {
+        match &self.place {
+            Place::File(_) => std::future::pending().await,
+            Place::Server(hold) => hold.lost(HOLD_PERIOD).await,
         }
     }
 
@@ -148,12 +161,10 @@ impl Store {
     async fn close_all(self) -> Result<(), DbErr> {
         let Self { connection, place } = self;
         connection.close().await?;
-        if let Place::Server(_, hold) = place
-            && let Some(hold) = hold.lock().await.take()
-        {
-            hold.close().await.map_err(error::connecting)?;
+        match place {
+            Place::File(_) => Ok(()),
+            Place::Server(hold) => hold.release().await.map_err(error::connecting),
         }
-        Ok(())
     }
 
     /// What `error` means for this store.
@@ -192,7 +203,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
-            Self::Server(url, _) => write!(f, "{url}"),
+            Self::Server(hold) => write!(f, "{}", hold.url()),
         }
     }
 }

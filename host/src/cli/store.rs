@@ -4,7 +4,7 @@
 //! nothing of the daemon, which goes on serving; a restore wants it stopped.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use tokio::runtime::Builder;
@@ -12,7 +12,6 @@ use tokio::runtime::Builder;
 use super::exit::{Exit, Failure};
 use crate::config::{Config, Flag, Sources};
 use crate::data::DataDir;
-use crate::log;
 use crate::store::backup::{self, Existing, Made, Restored};
 
 /// What to do with the store.
@@ -51,7 +50,7 @@ pub(crate) struct Restore {
 /// Where the store is: as for `serve`.
 #[derive(Debug, Args)]
 struct Place {
-    /// The directory that holds all of the daemon's state.
+    /// The daemon's data directory [default: that of `up` if there is one, else that of `serve`].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// The PostgreSQL database, if the state is in one.
@@ -101,8 +100,10 @@ impl Place {
         ];
         let given = |(name, key, value)| Some(Flag { name, key, value: value? });
         let flags = flags.into_iter().filter_map(given).collect();
-        let config = Config::load(Sources::of_this_process(config.clone(), flags))?;
-        log::start(&config.log)?;
-        Ok(config)
+        let mut sources = Sources::of_this_process(config.clone(), flags);
+        if Path::new(super::up::DATA).is_dir() {
+            sources.presets.push(("data", super::up::DATA.to_owned()));
+        }
+        Ok(Config::load(sources)?)
     }
 }

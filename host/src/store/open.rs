@@ -10,18 +10,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::str::FromStr;
 
-use sea_orm::DbErr;
-use sqlx::ConnectOptions as _;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 use super::error::connecting;
 use super::{Backend, Config, Error, SecretUrl};
-
-/// The advisory locks of a database are told apart by two numbers; ours all begin with this one ("mpas").
-pub(crate) const ADVISORY_SPACE: i32 = 0x6d70_6173;
-/// The lock that the one daemon of a database holds.
-const DAEMON: i32 = 1;
 
 /// Opens the file, and makes an empty one if there is none.
 pub(super) async fn sqlite(path: &Path, config: &Config) -> Result<SqlitePool, Error> {
@@ -79,23 +72,6 @@ pub(super) async fn postgres(url: &SecretUrl, config: &Config) -> Result<PgPool,
         .connect_with(options)
         .await
         .map_err(|error| Error::of(Backend::Postgres, &url.to_string(), connecting(error)))
-}
-
-/// Takes the database for this process, until the connection that comes out of it is closed.
-pub(super) async fn hold(url: &SecretUrl, config: &Config) -> Result<PgConnection, Error> {
-    let failed = |error: DbErr| Error::of(Backend::Postgres, &url.to_string(), error);
-    let connect = postgres_options(url, config)?;
-    let connected = tokio::time::timeout(config.connect_timeout(), connect.connect()).await;
-    let mut connection = connected
-        .unwrap_or(Err(sqlx::Error::PoolTimedOut))
-        .map_err(|error| failed(connecting(error)))?;
-    let taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1, $2)")
-        .bind(ADVISORY_SPACE)
-        .bind(DAEMON)
-        .fetch_one(&mut connection)
-        .await
-        .map_err(|error| failed(connecting(error)))?;
-    if taken { Ok(connection) } else { Err(Error::InUse { store: url.to_string() }) }
 }
 
 /// How every connection of the host to a PostgreSQL store behaves.

@@ -189,13 +189,43 @@ async fn a_full_disk_is_told() {
     assert!(matches!(error, Some(Error::Full { .. })), "{error:?}");
 }
 
+/// A database on a server, and no patience with locks.
+async fn on_a_server() -> Option<Database> {
+    let mut database = Database::postgres().await?;
+    database.config.lock_timeout_ms = 50;
+    Some(database)
+}
+
 #[tokio::test]
 async fn a_database_on_a_server_belongs_to_one_daemon() {
-    let Some(database) = Database::postgres().await else { return };
+    let Some(database) = on_a_server().await else { return };
     let first = database.open().await.unwrap();
     check_refused(&database, &expect!["database `PLACE` is in use by another daemon: stop that one or name another database with `--database-url`"]).await;
     first.close().await;
     database.open().await.unwrap().close().await;
+    database.end().await;
+}
+
+/// Ends the connection that keeps the database ours.
+const CUT: &str =
+    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 1
+     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+
+#[tokio::test]
+async fn a_database_that_another_took_meanwhile_is_lost() {
+    let Some(database) = on_a_server().await else { return };
+    let first = Hold::take(database.config.database_url.as_ref().unwrap(), &database.config);
+    let first = first.await.unwrap();
+    // Cut off and alone, it takes the database again; cut off and too late, it has lost.
+    database.run(CUT).await;
+    let period = Duration::from_millis(1);
+    timeout(Duration::from_millis(500), first.lost(period)).await.unwrap_err();
+    check_refused(&database, &expect!["database `PLACE` is in use by another daemon: stop that one or name another database with `--database-url`"]).await;
+    database.run(CUT).await;
+    let second = database.open().await.unwrap();
+    let lost = timeout(Duration::from_secs(30), first.lost(period)).await.unwrap();
+    assert!(matches!(lost, Error::InUse { .. }), "{lost}");
+    second.close().await;
     database.end().await;
 }
 

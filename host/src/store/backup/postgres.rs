@@ -16,6 +16,7 @@ use sqlx::{AssertSqlSafe, Connection as _};
 use self::schema::{Schema, Table};
 use super::{Error, Existing};
 use crate::store::error::connecting;
+use crate::store::hold::Hold;
 use crate::store::version::{self, Standing};
 use crate::store::{self, Backend, Config, SecretUrl, open};
 
@@ -86,7 +87,8 @@ pub(super) async fn load(
     existing: Existing,
 ) -> Result<(), Error> {
     let failed = failed(url);
-    let mut connection = open::hold(url, config).await?;
+    let held = Hold::take(url, config).await?.into_connection();
+    let mut connection = held.expect("a database that was just taken is held");
     check_replaceable(url, config, existing).await?;
     let path = folder.join(SCHEMA);
     let read = |source| Error::Read { path: path.clone(), source };

@@ -1,8 +1,9 @@
 //! The backup of a SQLite store: the file itself, as one transaction sees it.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::OpenOptions;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use sea_orm::DatabaseConnection;
@@ -53,8 +54,11 @@ pub(super) async fn replace(
     check(&folder.join(FILE), config).await?;
     take(folder, FILE, replacement)?;
     for name in LEFT_BESIDE {
+        // Whoever uses it next fills it with rows.
         let path = replacement.folder().join(name);
-        fs::write(&path, []).map_err(|source| Error::Write { path, source })?;
+        let mut options = OpenOptions::new();
+        let made = options.write(true).create_new(true).mode(0o600).open(&path);
+        made.map_err(|source| Error::Write { path, source })?;
     }
     Ok(())
 }

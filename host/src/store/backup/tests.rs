@@ -104,6 +104,10 @@ async fn a_backup_of_a_store_in_use_brings_all_of_it_back() {
 
         restore_to(&to, &path, Existing::Keep).await.unwrap();
         assert_eq!(fs::read(to.data.join("identity.json")).unwrap(), b"the first token");
+        for file in fs::read_dir(to.data.path()).unwrap() {
+            let file = file.unwrap();
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o77, 0, "{file:?}");
+        }
         check_brought_back(&to).await;
         store.close().await;
         from.end().await;
@@ -199,7 +203,9 @@ async fn a_running_daemon_is_not_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let store = fill(&database).await;
     let Made { path, .. } = make_of(&database, folder.path()).await.unwrap();
-    let refused = restore_to(&database, &path, Existing::Replace).await.unwrap_err();
+    let mut hasty = database.config.clone();
+    hasty.lock_timeout_ms = 50;
+    let refused = restore(&hasty, &database.data, &path, Existing::Replace).await.unwrap_err();
     let in_use = matches!(refused, Error::Store(store::Error::InUse { .. }));
     assert!(in_use, "{refused}");
     store.close().await;
