@@ -112,7 +112,7 @@ async fn serve_until_told(
         Plugins::open(config.plugin.clone(), &data, metrics.plugin.clone(), plugin_side.clone())?;
     let operations = Operations::new(store.clone(), plugin_side.clone());
     operations.prune_by_period(&config.operation);
-    let migrations = Migrations;
+    let (migrations, kept) = (Migrations, store.clone());
     let folders = Folders { bundles: config.bundles(), elements: config.elements.clone() };
     let tasks = plugin_side.clone();
     let elements = Elements::open(plugins, tasks, store, operations, migrations, &data, folders)?;
@@ -138,12 +138,20 @@ async fn serve_until_told(
         tracing::info!(endpoint, after_ms = started.elapsed().as_millis(), "ready");
         guide.show_ready(&state, &config, &endpoint, started.elapsed());
     };
-    let signal = signals.next_beside(starting).await;
-    tracing::info!(%signal, "draining");
+    let lost = tokio::select! {
+        signal = signals.next_beside(starting) => {
+            tracing::info!(%signal, "draining");
+            None
+        }
+        lost = kept.lost() => {
+            tracing::error!("draining: {lost}");
+            Some(lost)
+        }
+    };
     guide.show_stopping();
     state.readiness.set("daemon", Standing::NotReady("draining".to_owned()));
     tokio::select! {
-        ended = drain(server, &config, &plugin_side) => Ok(ended),
+        ended = drain(server, &config, &plugin_side) => lost.map_or(Ok(ended), |lost| Err(lost.into())),
         signal = signals.next() => {
             tracing::warn!(%signal, "told twice: ending at once");
             Ok(Exit::Interrupted)
