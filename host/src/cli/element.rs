@@ -63,7 +63,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Err
         Command::Uninstall(uninstall) => change::uninstall(session, &uninstall).await?,
         Command::History(history) => show::history(session, &history).await?,
         Command::Routes { name } => show::routes(session, &name).await?,
-        Command::Plan(plan) => return run_plan(session, &plan, Depth::Steps).await,
+        Command::Plan(plan) => return Ok(run_plan(session, &plan, Depth::Steps).await),
     }
     Ok(Exit::Ok)
 }

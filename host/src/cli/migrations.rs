@@ -24,48 +24,44 @@ pub(crate) enum Command {
 /// Does what was asked.
 pub(crate) async fn run(session: &Session, command: Command) -> Result<Exit, Error> {
     match command {
-        Command::Plan(plan) => return run_plan(session, &plan, Depth::Statements).await,
+        Command::Plan(plan) => return Ok(run_plan(session, &plan, Depth::Statements).await),
         Command::Status { name: Some(name) } => {
             let status = session.client.get(["v1", "elements", &name, "migrations"]).send().await?;
-            session.output.answer(&status, |document, paint| {
-                table([(name.as_str(), document)].into_iter(), paint)
-            })?;
+            session
+                .output
+                .answer(&status, |document, paint| table([document].into_iter(), paint))?;
         }
         Command::Status { name: None } => all(session).await?,
     }
     Ok(Exit::Ok)
 }
 
-/// Of every element that is installed. The API has no such list, so its document is the client's own.
+/// Of every element that is installed. The API has no such list, so this document is the client's own.
 async fn all(session: &Session) -> Result<(), Error> {
     let elements: Value = session.client.get(["v1", "elements"]).send().await?.document()?;
     let mut items = Vec::new();
     for element in View::of(&elements).items("/items") {
         let name = element.text("/name").unwrap_or_default();
         let status = session.client.get(["v1", "elements", &name, "migrations"]).send().await?;
-        items.push(json!({ "element": name, "migrations": status.document::<Value>()? }));
+        items.push(status.document::<Value>()?);
     }
-    session.output.value(&json!({ "items": items }), |document, paint| {
-        let names: Vec<_> = document
-            .items("/items")
-            .map(|item| item.text("/element").unwrap_or_default())
-            .collect();
-        let documents = document.items("/items").map(|item| item.at("/migrations"));
-        table(names.iter().map(String::as_str).zip(documents), paint)
-    })
+    let document = json!({ "items": items });
+    session.output.value(&document, |document, paint| table(document.items("/items"), paint))
 }
 
-fn table<'d>(elements: impl Iterator<Item = (&'d str, View<'d>)>, paint: Paint) -> String {
-    let mut table = Table::new(["ELEMENT", "MIGRATION", "PHASE", "STATE", "VERSION", "APPLIED"]);
-    for (element, status) in elements {
-        for migration in status.items("/items") {
+fn table<'d>(elements: impl Iterator<Item = View<'d>>, paint: Paint) -> String {
+    let head = ["ELEMENT", "MIGRATION", "PHASE", "STATE", "VERSION", "APPLIED", "BACKFILL"];
+    let mut table = Table::new(head);
+    for element in elements {
+        for migration in element.items("/migrations") {
             table.row([
-                element.into(),
+                element.cell("/element"),
                 migration.cell("/name"),
                 migration.cell("/phase"),
-                migration.cell("/state"),
+                migration.standing("/state"),
                 migration.cell("/version"),
                 migration.cell("/applied_at"),
+                migration.cell("/backfill"),
             ]);
         }
     }

@@ -1,6 +1,11 @@
 //! What becomes of answers, good and bad, told by a stand-in for a daemon.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
 use expect_test::expect;
+use rustls::pki_types::PrivatePkcs8KeyDer;
 use serde_json::json;
 
 use super::stand_in::{Canned, StandIn};
@@ -89,7 +94,7 @@ async fn what_is_no_daemon_is_told_apart() {
 
 #[tokio::test]
 async fn nobody_there_is_one_clear_sentence() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let endpoint = format!("http://{free}").parse().unwrap();
     let client = Client::new(Target { endpoint, credentials: None, ca: None }).unwrap();
     let error = client.get(["v1"]).send().await.unwrap_err();
@@ -137,4 +142,43 @@ fn loopback_needs_no_proxy() {
     ] {
         assert_eq!(is_loopback(&text.parse().unwrap()), wanted, "{text}");
     }
+}
+
+/// Answers each of so many TLS connections with `{}`, if the handshake comes about.
+fn serve_tls(made: &rcgen::CertifiedKey<rcgen::KeyPair>, n_connections: usize) -> SocketAddr {
+    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()).into();
+    let config = rustls::ServerConfig::builder().with_no_client_auth();
+    let config = config.with_single_cert(vec![made.cert.der().clone()], key).unwrap();
+    let (config, listener) = (Arc::new(config), TcpListener::bind("127.0.0.1:0").unwrap());
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().take(n_connections) {
+            let connection = rustls::ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = rustls::StreamOwned::new(connection, stream.unwrap());
+            // Whoever does not trust the certificate says no more.
+            if stream.read(&mut [0; 4096]).is_ok() {
+                stream.write_all(b"HTTP/1.1 200 X\r\ncontent-length: 2\r\n\r\n{}").unwrap();
+            }
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn an_authority_of_ones_own_is_trusted_when_it_is_named() {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    fs::write(&file, made.cert.pem()).unwrap();
+    let port = serve_tls(&made, 2).port();
+    let ask = async |ca| {
+        let endpoint = format!("https://localhost:{port}").parse().unwrap();
+        let client = Client::new(Target { endpoint, credentials: None, ca }).unwrap();
+        client.get(["v1"]).send().await
+    };
+    let refused = ask(None).await.unwrap_err();
+    let wanted = format!("the certificate of https://localhost:{port} is not trusted (");
+    assert!(refused.to_string().starts_with(&wanted), "{refused}");
+    assert_eq!(refused.exit(), Exit::Unreachable);
+    assert_eq!(ask(Some(file)).await.unwrap().body, "{}");
 }

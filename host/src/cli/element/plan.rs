@@ -1,4 +1,7 @@
 //! `metapaas element plan` and `migrations plan`: what an upgrade would do, told by the daemon, which does not do it.
+//!
+//! The exit code is the answer for a script: 0, nothing would change; 2, something would; 1, whatever kept the
+//! plan from being made.
 
 use std::fmt::Write;
 
@@ -6,18 +9,10 @@ use clap::Args;
 use serde_json::Value;
 
 use super::reference::Pinned;
-use crate::cli::client::Error;
+use crate::cli::client::{Answer, Error};
 use crate::cli::exit::Exit;
 use crate::cli::output::{Details, Paint, Table, View, clean};
 use crate::cli::session::Session;
-
-/// The lists of steps in a plan, in the order in which they are run, and when that is.
-const PARTS: [(&str, &str); 4] = [
-    ("undo", "first, undone"),
-    ("contract_first", "before the switch"),
-    ("expand", "before the switch"),
-    ("pending_contract", "by finalize"),
-];
 
 /// The flags of `plan`.
 #[derive(Debug, Args)]
@@ -36,25 +31,44 @@ pub(in crate::cli) enum Depth {
     Statements,
 }
 
-/// Asks for a plan and prints it; the exit code tells whether there is something to do.
-pub(in crate::cli) async fn run(
-    session: &Session,
-    plan: &Plan,
-    depth: Depth,
-) -> Result<Exit, Error> {
+/// Asks for a plan and prints it.
+pub(in crate::cli) async fn run(session: &Session, plan: &Plan, depth: Depth) -> Exit {
+    let printed = async {
+        let answer = ask(session, plan).await?;
+        session.output.answer(&answer, |document, paint| render(document, paint, depth))?;
+        answer.document::<Value>()
+    };
+    match printed.await {
+        Ok(document) if is_empty(View::of(&document)) => Exit::Ok,
+        Ok(_something) => Exit::Refused,
+        Err(error) => {
+            let _other_code = session.output.failure(&error);
+            Exit::Failed
+        }
+    }
+}
+
+async fn ask(session: &Session, plan: &Plan) -> Result<Answer, Error> {
     let Pinned { name, version } = &plan.element;
     let call = session.client.get(["v1", "elements", name, "plan"]);
-    let answer = call.query("version", Some(version)).send().await?;
-    session.output.answer(&answer, |document, paint| render(document, paint, depth))?;
-    let document: Value = answer.document()?;
-    Ok(if is_empty(View::of(&document)) { Exit::Ok } else { Exit::Refused })
+    call.query("version", Some(version)).send().await
 }
 
 /// Whether a rollout would change nothing.
 fn is_empty(plan: View<'_>) -> bool {
-    let (from, to) = (plan.text("/from"), plan.text("/to"));
-    let mut steps = ["/undo", "/contract_first", "/expand"].into_iter();
-    from == to && !steps.any(|part| plan.items(part).next().is_some())
+    plan.text("/from") == plan.text("/to") && plan.items("/steps").next().is_none()
+}
+
+/// All steps in the order in which they are run, with when that is.
+fn steps<'d>(plan: View<'d>) -> impl Iterator<Item = (View<'d>, &'static str)> {
+    plan.items("/steps").chain(plan.items("/contract_pending")).map(|step| {
+        let when = match step.text("/stage").as_deref() {
+            Some("undo") => "first, undone",
+            Some("contract_pending") => "by finalize",
+            _before => "before the switch",
+        };
+        (step, when)
+    })
 }
 
 fn render(plan: View<'_>, paint: Paint, depth: Depth) -> String {
@@ -64,22 +78,22 @@ fn render(plan: View<'_>, paint: Paint, depth: Depth) -> String {
         .line("serving", Some(from))
         .line("wanted", plan.text("/to"))
         .line("way back", Some(way_back(plan)));
-    let mut steps = Table::new(["MIGRATION", "PHASE", "VERSION", "RUN"]);
-    for (part, when) in PARTS {
-        for step in plan.items(&format!("/{part}")) {
-            steps.row([
-                step.cell("/name"),
-                step.cell("/phase"),
-                step.cell("/version"),
-                when.into(),
-            ]);
-        }
+    let mut table = Table::new(["MIGRATION", "PHASE", "VERSION", "RUN", "BACKFILL"]);
+    for (step, when) in steps(plan) {
+        table.row([
+            step.cell("/name"),
+            step.cell("/phase"),
+            step.cell("/version"),
+            when.into(),
+            step.cell("/backfill"),
+        ]);
     }
-    let steps = steps.render(paint, "the schema stays as it is");
-    match depth {
-        Depth::Steps => format!("{}\n{steps}", head.render(paint)),
-        Depth::Statements => format!("{}\n{steps}{}", head.render(paint), statements(plan)),
-    }
+    let table = table.render(paint, "the schema stays as it is");
+    let statements = match depth {
+        Depth::Steps => String::new(),
+        Depth::Statements => statements(plan),
+    };
+    format!("{}\n{table}{statements}", head.render(paint))
 }
 
 fn way_back(plan: View<'_>) -> String {
@@ -92,18 +106,70 @@ fn way_back(plan: View<'_>) -> String {
 /// The statements of each step, as they would be run.
 fn statements(plan: View<'_>) -> String {
     let mut text = String::new();
-    for (part, when) in PARTS {
-        for step in plan.items(&format!("/{part}")) {
-            let name = step.text("/name").unwrap_or_default();
-            let written = writeln!(text, "\n-- {} ({when})", clean(&name));
-            written.expect("a string takes everything");
-            for statement in step.items("/sql") {
-                let statement = statement.text("").unwrap_or_default();
-                let lines = statement.lines().map(clean).collect::<Vec<_>>().join("\n");
-                let written = writeln!(text, "{};", lines.trim_end_matches([';', ' ', '\n']));
-                written.expect("a string takes everything");
-            }
+    for (step, when) in steps(plan) {
+        let name = step.text("/name").unwrap_or_default();
+        let mut lines = vec![String::new(), format!("-- {} ({when})", clean(&name))];
+        for statement in step.items("/sql").filter_map(|statement| statement.text("")) {
+            let statement: Vec<_> = statement.trim_end().lines().map(clean).collect();
+            lines.push(format!("{};", statement.join("\n").trim_end_matches(';')));
         }
+        let written = writeln!(text, "{}", lines.join("\n"));
+        written.expect("a string takes everything");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_plan_shows_what_is_run_and_when() {
+        let step = |stage: &str, name: &str, sql: &[&str]| {
+            json!({ "stage": stage, "name": name, "phase": "expand", "version": "0.2.0", "sql": sql,
+                "backfill": (name == "color").then_some("fill") })
+        };
+        let plan = json!({ "element": "demo", "from": "0.1.0", "to": "0.2.0",
+            "rollback_available": false, "rollback_reason": "ContractApplied",
+            "steps": [step("undo", "half", &["DROP TABLE x;"]),
+                step("expand", "color", &["ALTER TABLE t\n  ADD c\u{1b}[2J TEXT", "CREATE INDEX i"])],
+            "contract_pending": [step("contract_pending", "drop", &["DROP INDEX j"])] });
+        expect![[r"
+            element   demo
+            serving   0.1.0
+            wanted    0.2.0
+            way back  none: ContractApplied
+
+            MIGRATION  PHASE   VERSION  RUN                BACKFILL
+            half       expand  0.2.0    first, undone      -
+            color      expand  0.2.0    before the switch  fill
+            drop       expand  0.2.0    by finalize        -
+
+            -- half (first, undone)
+            DROP TABLE x;
+
+            -- color (before the switch)
+            ALTER TABLE t
+              ADD c [2J TEXT;
+            CREATE INDEX i;
+
+            -- drop (by finalize)
+            DROP INDEX j;
+        "]]
+        .assert_eq(&render(View::of(&plan), Paint::Plain, Depth::Statements));
+    }
+
+    #[test]
+    fn only_the_serving_version_with_its_schema_is_nothing_to_do() {
+        for (from, steps, wanted) in
+            [("0.2.0", json!([]), true), ("0.1.0", json!([]), false), ("0.2.0", json!([{}]), false)]
+        {
+            let plan = json!({ "from": from, "to": "0.2.0", "steps": steps });
+            assert_eq!(is_empty(View::of(&plan)), wanted, "{plan}");
+        }
+        assert!(!is_empty(View::of(&json!({ "to": "0.2.0", "steps": [] }))));
+    }
 }

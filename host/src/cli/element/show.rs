@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::cli::client::Error;
 use crate::cli::operation;
-use crate::cli::output::{Details, Paint, Table, View};
+use crate::cli::output::{Details, Paint, Table, View, clean};
 use crate::cli::session::Session;
 
 /// The flags of `history`.
@@ -76,10 +76,10 @@ pub(super) fn settings(settings: View<'_>, paint: Paint) -> String {
 
 /// What came of a change, in a line.
 pub(super) fn outcome(element: View<'_>, _paint: Paint) -> String {
-    let text = |path| element.text(path).unwrap_or_else(|| "nothing".to_owned());
-    let (name, status) = (text("/name"), text("/status"));
-    let (serving, generation) = (text("/serving_version"), text("/generation"));
-    format!("element {name} is {status}: {serving} serves (generation {generation})\n")
+    let text = |path| element.text(path).unwrap_or_default();
+    let generation = element.text("/generation").map(|number| format!(" (generation {number})"));
+    let (name, status, message) = (text("/name"), text("/status"), text("/status_message"));
+    format!("element {name} is {status}: {}{}\n", clean(&message), generation.unwrap_or_default())
 }
 
 /// All about one element.

@@ -40,9 +40,9 @@ impl Cell {
     /// A word that says how something stands: a status, a state, or the truth of a condition.
     pub(crate) fn standing(word: &str) -> Self {
         let mood = match word {
-            "ACTIVE" | "SUCCEEDED" | "True" => Mood::Good,
+            "ACTIVE" | "SUCCEEDED" | "APPLIED" | "True" => Mood::Good,
             "PENDING" | "RUNNING" | "UPDATING" | "CREATING" | "DELETING" => Mood::Busy,
-            "ERROR" | "FAILED" | "False" | "DEGRADED" => Mood::Bad,
+            "ERROR" | "FAILED" | "CHANGED" | "False" | "DEGRADED" => Mood::Bad,
             _other => Mood::Plain,
         };
         Self { mood, ..Self::from(word) }
