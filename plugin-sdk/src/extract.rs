@@ -6,6 +6,7 @@ mod json;
 mod path;
 mod path_de;
 mod query;
+mod unknown_field;
 
 use std::fmt;
 use std::ops::Deref;

@@ -77,6 +77,8 @@ mod stream_body;
 mod tasks;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "time")]
+mod timestamp;
 mod upgrade;
 #[cfg(feature = "ws")]
 pub mod web_socket;
@@ -110,6 +112,8 @@ pub use self::response::{IntoResponse, Response};
 pub use self::router::{Route, Router};
 pub use self::stream::UpgradedStream;
 pub use self::stream_body::{BodyClosed, BodySender, BoxError, StreamBody};
+#[cfg(feature = "time")]
+pub use self::timestamp::Timestamp;
 pub use self::upgrade::Upgrade;
 #[cfg(feature = "ws")]
 pub use self::web_socket::{Socket, WebSocket};

@@ -28,7 +28,7 @@
 //!             (),
 //!         )
 //!         .await?;
-//!     Ok(if rows.is_empty() { Progress::done() } else { Progress::more(cursor.or_start()) }.rows(rows.len()))
+//!     Ok(if rows.is_empty() { Progress::done() } else { Progress::more(cursor.or_start()) }.rows(rows.len() as u64))
 //! }
 //! ```
 //!
@@ -210,8 +210,8 @@ impl Progress {
 
     /// How many rows this part filled in, for whoever watches.
     #[must_use]
-    pub fn rows(mut self, n_rows: usize) -> Self {
-        self.rows = n_rows as u64;
+    pub fn rows(mut self, n_rows: u64) -> Self {
+        self.rows = n_rows;
         self
     }
 }

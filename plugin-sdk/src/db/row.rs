@@ -268,7 +268,10 @@ impl<T: FromValue> FromValue for Option<T> {
 impl<T: DeserializeOwned> FromValue for Json<T> {
     fn from_value(value: Value<'_>) -> Result<Self, Mismatch> {
         let mismatch = Mismatch::new("Json<_>");
-        let Some(text) = text(value) else { return Err(mismatch) };
+        // SQLite keeps a document that is nothing but a number as that number.
+        let number = integer(value).map(|number| number.to_string());
+        let text = number.as_deref().or_else(|| text(value));
+        let Some(text) = text else { return Err(mismatch) };
         serde_json::from_str(text).map(Self).map_err(|error| mismatch.because(error))
     }
 }

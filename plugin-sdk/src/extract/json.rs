@@ -5,6 +5,7 @@ use http::StatusCode;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::unknown_field;
 use crate::problem::Problem;
 use crate::request::{FromRequest, Request};
 use crate::response::{Body, IntoResponse, Response};
@@ -12,7 +13,8 @@ use crate::response::{Body, IntoResponse, Response};
 /// A JSON document: as the last argument the request's body, as a result the answer's.
 ///
 /// Requests are answered with 415 `UNSUPPORTED_MEDIA_TYPE` when they say that they carry something else
-/// and with 400 `INVALID_JSON`, naming member and place, when the document does not fit `T`.
+/// and with 400 when the document does not fit `T`: `UNKNOWN_FIELD`, with the nearest known one, for a member
+/// that `T` does not have (and refuses: `#[serde(deny_unknown_fields)]`), else `INVALID_JSON` with its place.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Json<T>(pub T);
 
@@ -56,6 +58,9 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let member = error.path().to_string();
+        if let Some(problem) = unknown_field::problem(&error.inner().to_string(), &member) {
+            return problem;
+        }
         let detail = match member.as_str() {
             "." | "?" => format!("the body does not fit: {}", error.inner()),
             member => format!("`{member}` does not fit: {}", error.inner()),

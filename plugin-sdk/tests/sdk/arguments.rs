@@ -33,6 +33,7 @@ impl Plugin for Arguments {
             .get("/files/{*rest}", |Path(rest): Path<String>| async move { rest })
             .get("/search", search)
             .post("/sum", sum)
+            .post("/strict", |Json(Strict { .. }): Json<Strict>| async {})
             .put("/text", |text: String| async move { text.to_uppercase() })
             .delete("/bytes", |bytes: Bytes| async move { bytes.len().to_string() })
             .get("/who", who)
@@ -70,6 +71,21 @@ async fn search(Query(Search { q, page }): Query<Search>) -> String {
 #[json(deserialize)]
 struct Sum {
     numbers: Vec<i64>,
+}
+
+#[json(deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only whether it fits is asked")]
+struct Strict {
+    deep: Vec<Named>,
+}
+
+#[json(deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only whether it fits is asked")]
+struct Named {
+    name: u8,
+    kind: u8,
 }
 
 #[json]
@@ -151,6 +167,7 @@ async fn what_does_not_fit_is_answered_with_a_problem() {
         ("POST", "/sum", json, b"{", 400, "INVALID_JSON"),
         ("POST", "/sum", json, b"{\"numbers\":[1,\"x\"]}", 400, "INVALID_JSON"),
         ("POST", "/sum", json, b"{\"numbers\":[]} {}", 400, "INVALID_JSON"),
+        ("POST", "/strict", json, b"{\"deep\":[{\"nmae\":1}]}", 400, "UNKNOWN_FIELD"),
         ("POST", "/sum", Some("text/plain"), b"{}", 415, "UNSUPPORTED_MEDIA_TYPE"),
         ("PUT", "/text", None, b"\xff", 400, "INVALID_TEXT"),
     ] {
@@ -179,6 +196,19 @@ async fn an_invalid_member_is_named() {
         detail.starts_with("`numbers[1]` does not fit: invalid type: string \"x\""),
         "{detail}"
     );
+}
+
+#[plugin_sdk::test]
+async fn an_unknown_member_is_named_with_the_nearest_known_one() {
+    let plugin = start().await;
+    for (body, member, hint) in [
+        (json!({"deep": [{"nmae": 1}]}), "deep[0].nmae", "did you mean `name`?"),
+        (json!({"deep": [{"color": 1}]}), "deep[0].color", "the members are `name`, `kind`"),
+        (json!({"depp": []}), "depp", "did you mean `deep`?"),
+    ] {
+        let problem: Value = plugin.post_json("/strict", &body).await.json().await;
+        assert_eq!((&problem["member"], &problem["hint"]), (&json!(member), &json!(hint)));
+    }
 }
 
 #[plugin_sdk::test]

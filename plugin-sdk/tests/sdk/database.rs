@@ -62,7 +62,7 @@ async fn fill_in_sizes(db: Database, cursor: Cursor) -> Result<Progress, DbError
     let rows = db.query(sql, (&after,)).await?;
     let names: Result<Vec<String>, _> = rows.iter().map(|row| row.get("name")).collect();
     Ok(match names?.into_iter().max() {
-        Some(last) => Progress::more(last).rows(rows.len()),
+        Some(last) => Progress::more(last).rows(rows.len() as u64),
         None => Progress::done(),
     })
 }
@@ -196,7 +196,8 @@ async fn leak(db: Database) -> Result<Json<usize>, Problem> {
 }
 
 async fn started(tables: &Tables) -> TestPlugin {
-    testing::Host::default().database(tables).start::<Notes>(json!({})).await.unwrap()
+    let host = testing::Host::default().database(tables);
+    host.start::<Notes>(json!({})).await.expect("the plugin starts")
 }
 
 fn names(tables: &Tables) -> Vec<Value> {
