@@ -21,8 +21,10 @@ use crate::operation::Operations;
 use crate::plugin::Plugins;
 use crate::rollout::schema::Migrations;
 use crate::rollout::{Elements, Folders};
+use crate::services::Offer;
 use crate::shutdown::{Outcome, Signals, Tasks};
 use crate::store::Store;
+use crate::store::fence::Fences;
 
 mod cli;
 mod config;
@@ -108,8 +110,10 @@ async fn serve_until_told(
     let endpoint = listener.endpoint();
     let identity = Identity::open(&data, |token| serve::show_first_token(token, &endpoint))?;
     let (requests, plugin_side, metrics) = (Tasks::default(), Tasks::default(), Metrics::new());
-    let plugins =
-        Plugins::open(config.plugin.clone(), &data, metrics.plugin.clone(), plugin_side.clone())?;
+    let fences = Fences::new(store.clone(), config.store.clone());
+    let offer = Offer::new(fences, plugin_side.clone());
+    let (limits, measured) = (config.plugin.clone(), metrics.plugin.clone());
+    let plugins = Plugins::open(limits, &data, measured, offer, plugin_side.clone())?;
     let operations = Operations::new(store.clone(), plugin_side.clone());
     operations.prune_by_period(&config.operation);
     let (migrations, kept) = (Migrations, store.clone());

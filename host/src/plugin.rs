@@ -20,6 +20,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::data::DataDir;
 use crate::metrics::PluginMetrics;
+use crate::services::Offer;
 use crate::shutdown::Tasks;
 
 pub(crate) mod elf;
@@ -133,6 +134,8 @@ pub(crate) struct Plugins {
     pub(crate) journal: Journal,
     /// What is measured.
     pub(crate) metrics: PluginMetrics,
+    /// What plugins may ask for.
+    pub(crate) offer: Offer,
     images: Arc<Images>,
     /// Every generation that has not been forgotten.
     living: Mutex<Vec<Weak<Generation>>>,
@@ -156,6 +159,7 @@ impl Plugins {
         config: Config,
         data: &DataDir,
         metrics: PluginMetrics,
+        offer: Offer,
         tasks: Tasks,
     ) -> Result<Arc<Self>, OpenError> {
         let failed = |source| OpenError { data: data.path().to_owned(), source };
@@ -169,6 +173,7 @@ impl Plugins {
             living: Mutex::default(),
             config,
             metrics,
+            offer,
             tasks,
         });
         plugins

@@ -1,20 +1,74 @@
 //! What a plugin may ask of the daemon, beyond answering requests.
 //!
 //! One [`Services`] belongs to one generation and writes its name on everything: a plugin cannot log or
-//! measure in another's. All of it runs on the plugin's threads, so nothing here waits.
+//! measure in another's. Questions arrive on the plugin's threads, so nothing here waits: what takes time is a
+//! task of [`Offer`]'s.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use plugin_abi::message::RequestId;
+use plugin_abi::database::{Backend, DATABASE_SERVICE};
+use plugin_abi::message::{CallId, RequestId};
 use plugin_abi::record::{Level, LogRecord, MetricRecord};
 use plugin_abi::wire::WireError;
+use plugin_abi::{AbiError, ErrorCode};
 
+use crate::plugin::conversation::Conversation;
 use crate::plugin::identity::Identity;
+use crate::shutdown::Tasks;
+use crate::store;
+use crate::store::fence::Fences;
 
+mod database;
 pub(crate) mod measurements;
 
+use database::Database;
 pub(crate) use measurements::Measurements;
+
+/// How often connections are looked for that nobody has used for a while.
+const CLOSE_IDLE_EVERY: Duration = Duration::from_secs(5);
+
+/// What the daemon has to offer to every plugin.
+#[derive(Debug)]
+pub(crate) struct Offer {
+    fences: Fences,
+    /// What services do for plugins, they do in these.
+    tasks: Tasks,
+}
+
+impl Offer {
+    /// An offer of the store's tables, each plugin's own behind its fence.
+    pub(crate) fn new(fences: Fences, tasks: Tasks) -> Self {
+        tasks.spawn("idle connections of plugins", close_idle(fences.clone(), tasks.clone()));
+        Self { fences, tasks }
+    }
+
+    /// The services of the generation that `identity` names. Nothing is opened for it yet.
+    pub(crate) fn of(&self, identity: Identity) -> Services {
+        let database = Database::new(&self.fences, &identity.element, &self.tasks);
+        Services::with(identity, Some(database))
+    }
+
+    /// Which database a plugin writes its SQL for.
+    pub(crate) fn backend(&self) -> Backend {
+        match self.fences.backend() {
+            store::Backend::Sqlite => Backend::Sqlite,
+            store::Backend::Postgres => Backend::Postgres,
+        }
+    }
+}
+
+/// Closes what lies idle until the daemon ends.
+async fn close_idle(fences: Fences, tasks: Tasks) {
+    let mut ticks = tokio::time::interval(CLOSE_IDLE_EVERY);
+    loop {
+        tokio::select! {
+            () = tasks.cancelled() => return,
+            _now = ticks.tick() => fences.close_idle(),
+        }
+    }
+}
 
 /// The services of one generation. Clones are the same.
 #[derive(Debug, Clone)]
@@ -25,6 +79,8 @@ pub(crate) struct Services {
 #[derive(Debug)]
 struct Inner {
     identity: Identity,
+    /// Not there in a probe.
+    database: Option<Database>,
     measurements: Measurements,
     n_panics: AtomicU64,
 }
@@ -44,11 +100,50 @@ macro_rules! say {
 }
 
 impl Services {
-    /// The services of the generation that `identity` names.
-    pub(crate) fn new(identity: Identity) -> Self {
-        let inner =
-            Inner { identity, measurements: Measurements::default(), n_panics: AtomicU64::new(0) };
+    /// The services of a probe: a log, and nothing that outlives it.
+    pub(crate) fn of_probe(identity: Identity) -> Self {
+        Self::with(identity, None)
+    }
+
+    fn with(identity: Identity, database: Option<Database>) -> Self {
+        let measurements = Measurements::default();
+        let inner = Inner { identity, database, measurements, n_panics: AtomicU64::new(0) };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// Takes what the plugin asks of a service; the call is completed through `conversation`.
+    pub(crate) fn ask(
+        &self,
+        conversation: &Arc<Conversation>,
+        call: CallId,
+        service: u64,
+        payload: &[u8],
+    ) {
+        let refuse = |code, message: String| {
+            conversation.complete(call, Err(AbiError::new(code, message)));
+        };
+        match (service, &self.inner.database) {
+            (DATABASE_SERVICE, Some(database)) => database.ask(conversation, call, payload),
+            (DATABASE_SERVICE, None) => {
+                refuse(ErrorCode::Unavailable, "a probe has no database".to_owned());
+            }
+            (unknown, _) => {
+                let message = format!("this daemon has no service {unknown}");
+                refuse(ErrorCode::Unsupported, message);
+            }
+        }
+    }
+
+    /// Stops what services do for a plugin that is gone.
+    pub(crate) fn end(&self) {
+        if let Some(database) = &self.inner.database {
+            database.end();
+        }
+    }
+
+    /// How many calls of the database the plugin made, and how many were answered with a fault.
+    pub(crate) fn database_counted(&self) -> (u64, u64) {
+        self.inner.database.as_ref().map_or((0, 0), Database::counted)
     }
 
     /// Writes a line of the plugin into the log.

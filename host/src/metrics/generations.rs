@@ -52,6 +52,10 @@ pub(crate) struct Load {
     pub(crate) panics_total: u64,
     /// Breaches of the contract since it started.
     pub(crate) breaches_total: u64,
+    /// Calls of the database service.
+    pub(crate) database_calls_total: u64,
+    /// Those that were answered with a fault.
+    pub(crate) database_faults_total: u64,
 }
 
 /// Keeps the series of one generation; dropping it ends them.
@@ -123,7 +127,7 @@ enum Kind {
     Gauge,
 }
 
-const FAMILIES: [Counted; 4] = [
+const FAMILIES: [Counted; 6] = [
     Counted {
         name: "plugin_requests",
         help: "Requests given to a generation",
@@ -147,6 +151,18 @@ const FAMILIES: [Counted; 4] = [
         help: "Breaches of the contract by a generation",
         kind: Kind::Counter,
         read: |load| load.breaches_total,
+    },
+    Counted {
+        name: "plugin_database_calls",
+        help: "Calls of the database service by a generation",
+        kind: Kind::Counter,
+        read: |load| load.database_calls_total,
+    },
+    Counted {
+        name: "plugin_database_faults",
+        help: "Calls of the database service that were answered with a fault",
+        kind: Kind::Counter,
+        read: |load| load.database_faults_total,
     },
 ];
 
@@ -214,6 +230,12 @@ mod tests {
             # HELP plugin_breaches Breaches of the contract by a generation
             # TYPE plugin_breaches counter
             plugin_breaches_total{element="demo",version="0.2.0",generation="2"} 0
+            # HELP plugin_database_calls Calls of the database service by a generation
+            # TYPE plugin_database_calls counter
+            plugin_database_calls_total{element="demo",version="0.2.0",generation="2"} 0
+            # HELP plugin_database_faults Calls of the database service that were answered with a fault
+            # TYPE plugin_database_faults counter
+            plugin_database_faults_total{element="demo",version="0.2.0",generation="2"} 0
             # HELP plugin_calls Measured by the plugin
             # TYPE plugin_calls counter
             plugin_calls_total{element="demo",version="0.2.0",generation="2",to="x"} 1.5

@@ -117,6 +117,7 @@ impl Conversation {
     pub(crate) fn lost(&self, how: &str) {
         self.requests.fail_all(&|| Fault::Crashed { how: how.to_owned() });
         self.streams.cut_off();
+        self.services.end();
         self.report_start(Err(how.to_owned()));
         self.report_fault(how.to_owned());
     }
@@ -139,7 +140,10 @@ impl Conversation {
 
     /// What is counted of the plugin, and what it measures itself.
     pub(crate) fn reading(&self) -> Reading {
+        let (database_calls_total, database_faults_total) = self.services.database_counted();
         let load = Load {
+            database_calls_total,
+            database_faults_total,
             breaches_total: self.n_breaches.load(Ordering::Relaxed),
             panics_total: self.services.n_panics(),
             ..self.requests.load()
@@ -153,7 +157,7 @@ impl Conversation {
     }
 
     /// Takes what the plugin says.
-    pub(crate) fn said(&self, message: Result<Outbound<'_>, Unreadable>) {
+    pub(crate) fn said(self: &Arc<Self>, message: Result<Outbound<'_>, Unreadable>) {
         let message = match message {
             Ok(message) => message,
             Err(Unreadable { call, error }) => {
@@ -200,9 +204,8 @@ impl Conversation {
             Outbound::Panicked { request, message, backtrace } => {
                 self.panicked(request, message, backtrace);
             }
-            Outbound::Service { call, service, payload: _ } => {
-                let message = format!("this daemon has no service {service}");
-                self.complete(call, Err(AbiError::new(ErrorCode::Unsupported, message)));
+            Outbound::Service { call, service, payload } => {
+                self.services.ask(self, call, service, payload);
             }
         }
     }

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use packer::bundle::Digest;
-use plugin_abi::database::Backend;
 use plugin_abi::descriptor::{SCHEMA_VERSION, StartDocument};
 use plugin_abi::mailbox::Mailbox;
 use plugin_abi::root::Mode;
@@ -24,7 +23,6 @@ use super::link::Link;
 use super::run::{self, Load, Returned, Running};
 use super::worker::{self, StartFrame};
 use super::{Plugins, ProbedPlugin, tls_keys};
-use crate::services::Services;
 
 /// Why a generation did not start.
 #[derive(Debug, thiserror::Error)]
@@ -100,7 +98,7 @@ pub(crate) async fn start(
         element: identity.element.to_string(),
         version: identity.version.to_string(),
         settings: settings.clone(),
-        database: Backend::default(),
+        database: plugins.offer.backend(),
     };
     let document = serde_json::to_vec(&document).expect("a start document is plain data");
     let Called { place, conversation, started, note } = match isolation {
@@ -166,7 +164,7 @@ fn in_this_process(
     let mailbox = Arc::new(Mailbox::new().map_err(system)?);
     let (conversation, started) = Conversation::new(
         Lane::InProcess(Arc::clone(&mailbox)),
-        Services::new(identity.clone()),
+        plugins.offer.of(identity.clone()),
         plugins.config.requests_in_flight_max,
     );
     let load = Load {
@@ -195,7 +193,7 @@ fn in_a_worker(
     document: &[u8],
 ) -> Result<Called, StartError> {
     let link = Arc::new(Link::default());
-    let services = Services::new(identity.clone());
+    let services = plugins.offer.of(identity.clone());
     let (conversation, started) = Conversation::new(
         Lane::Worker(Arc::clone(&link)),
         services.clone(),

@@ -109,7 +109,7 @@ impl Spawned {
 
 async fn converse(
     spawned: Spawned,
-    conversation: &Conversation,
+    conversation: &Arc<Conversation>,
     services: &Services,
     killed: tokio_util::sync::CancellationToken,
 ) -> String {

@@ -82,6 +82,22 @@ pub(super) fn install(
     refuse_unless_ok("ask the gate", code)
 }
 
+/// Is a transaction open on the connection?
+pub(super) fn is_in_transaction(handle: &mut LockedSqliteHandle<'_>) -> bool {
+    let db = handle.as_raw_handle();
+    // SAFETY: `db` is open and locked for us; the call only reads.
+    let autocommit = unsafe { ffi::sqlite3_get_autocommit(db.as_ptr()) };
+    autocommit == 0
+}
+
+/// How many rows were changed since the connection was opened.
+pub(super) fn n_changes(handle: &mut LockedSqliteHandle<'_>) -> u64 {
+    let db = handle.as_raw_handle();
+    // SAFETY: `db` is open and locked for us; the call only reads.
+    let n_changes = unsafe { ffi::sqlite3_total_changes64(db.as_ptr()) };
+    u64::try_from(n_changes).unwrap_or_default()
+}
+
 /// Options of a connection that are set once.
 const OPTIONS: [(c_int, c_int); 6] = [
     // Neither the schema nor the pages of the file can be written but by ordinary statements.

@@ -31,9 +31,12 @@ mod verdict;
 pub(crate) use gate::Refused;
 pub(crate) use lease::{Fence, Lease, Use};
 use login::RoleName;
+pub(crate) use postgres::PostgresSession;
 use roles::Home;
 pub(crate) use session::{Control, Session};
+pub(crate) use sqlite::SqliteSession;
 use territory::Names;
+pub(crate) use territory::Tables;
 
 /// The fences of all elements. Clones are the same.
 #[derive(Debug, Clone)]

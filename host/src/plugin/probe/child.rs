@@ -130,7 +130,7 @@ fn run_once(
     let mailbox = Arc::new(Mailbox::new().map_err(|error| refused(&error))?);
     let lane = Lane::InProcess(Arc::clone(&mailbox));
     let (conversation, started) =
-        Conversation::new(lane, Services::new(identity(descriptor)), REQUESTS_MAX);
+        Conversation::new(lane, Services::of_probe(identity(descriptor)), REQUESTS_MAX);
     let mark = Mark::new();
     let (running, port) = (Arc::clone(library), Port::new(mailbox, Arc::clone(&conversation)));
     let speaking = Arc::clone(&conversation);

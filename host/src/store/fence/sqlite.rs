@@ -58,6 +58,18 @@ impl SqliteSession {
         self.gate.take_refused()
     }
 
+    /// Is a transaction open?
+    pub(crate) async fn is_in_transaction(&mut self) -> Result<bool, sqlx::Error> {
+        let mut handle = self.connection.lock_handle().await?;
+        Ok(authorizer::is_in_transaction(&mut handle))
+    }
+
+    /// How many rows were changed by everything so far.
+    pub(crate) async fn n_changes(&mut self) -> Result<u64, sqlx::Error> {
+        let mut handle = self.connection.lock_handle().await?;
+        Ok(authorizer::n_changes(&mut handle))
+    }
+
     pub(super) fn gate(&self) -> &Gate {
         &self.gate
     }

@@ -1,0 +1,1 @@
+//! The service as plugins meet it, on every database.
