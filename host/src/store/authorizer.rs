@@ -157,8 +157,12 @@ unsafe extern "C" fn ask(
     // SAFETY: the connection that calls keeps the gate alive.
     let gate = unsafe { &*gate.cast_const().cast::<Gate>() };
     let verdict = catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: each is null or a text of SQLite that outlives this call.
-        let (first, second, database) = unsafe { (text(first)?, text(second)?, text(database)?) };
+        // SAFETY: it is null or a text of SQLite that outlives this call.
+        let first = unsafe { text(first) }?;
+        // SAFETY: likewise.
+        let second = unsafe { text(second) }?;
+        // SAFETY: likewise.
+        let database = unsafe { text(database) }?;
         Some(gate.judge(action(code, first, second, database)))
     }));
     match verdict {

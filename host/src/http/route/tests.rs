@@ -21,8 +21,10 @@ use crate::operation::Operations;
 use crate::plugin::{self, Plugins};
 use crate::rollout::schema::Migrations;
 use crate::rollout::{Elements, Folders};
+use crate::services::Offer;
 use crate::shutdown::Tasks;
-use crate::store::Store;
+use crate::store::fence::Fences;
+use crate::store::{self, Store};
 
 mod operations;
 
@@ -55,7 +57,9 @@ async fn start() -> Daemon {
     let page_key = paging::Key::open(&data).unwrap();
     let (metrics, tasks) = (Metrics::new(), Tasks::default());
     let limits = plugin::Config::default();
-    let plugins = Plugins::open(limits, &data, metrics.plugin.clone(), Tasks::default()).unwrap();
+    let offer = Offer::new(Fences::new(store.clone(), store::Config::default()), Tasks::default());
+    let plugins =
+        Plugins::open(limits, &data, metrics.plugin.clone(), offer, Tasks::default()).unwrap();
     let (migrations, tasks_of_plugins) = (Migrations, Tasks::default());
     let folders = Folders { bundles: data.join("bundles"), elements: None };
     let elements = Elements::open(

@@ -1,6 +1,5 @@
 //! What goes wrong, as plugins are told it.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use plugin_abi::database::answer::{Fault, FaultKind};
@@ -9,7 +8,7 @@ use sqlx::error::DatabaseError;
 use crate::log;
 use crate::store::fence::{self, Fence, Refused, Session};
 
-/// A fault that owns what it says, and whether the database knows of it.
+/// A fault that owns what it says.
 #[derive(Debug)]
 pub(super) struct Trouble {
     pub(super) kind: FaultKind,
@@ -95,12 +94,6 @@ impl Trouble {
         let Self { kind, code, constraint, message } = self;
         Fault { kind: *kind, code, constraint: constraint.as_deref(), message }.encode()
     }
-
-    /// The sentence.
-    #[cfg(test)]
-    pub(super) fn message(&self) -> &str {
-        &self.message
-    }
 }
 
 fn explain(
@@ -120,6 +113,7 @@ fn explain(
 }
 
 /// Without an answer of the database: the connection broke, or sqlx could not read or write a value.
+#[expect(clippy::wildcard_enum_match_arm, reason = "sqlx's errors are many, and grow")]
 fn kind_of_driver(error: &sqlx::Error) -> FaultKind {
     match error {
         sqlx::Error::Io(_)
@@ -127,7 +121,7 @@ fn kind_of_driver(error: &sqlx::Error) -> FaultKind {
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::PoolClosed
         | sqlx::Error::PoolTimedOut => FaultKind::Unavailable,
-        _other => FaultKind::Other,
+        _ => FaultKind::Other,
     }
 }
 
@@ -183,8 +177,8 @@ fn kind_of_postgres(code: &str) -> FaultKind {
 }
 
 /// The host refused before the database was asked.
-pub(super) fn denied(fence: &Fence, what: Cow<'_, str>) -> Trouble {
-    Trouble::of_host(FaultKind::Denied, fence.explain(&what))
+pub(super) fn denied(fence: &Fence, what: &str) -> Trouble {
+    Trouble::of_host(FaultKind::Denied, fence.explain(what))
 }
 
 #[cfg(test)]

@@ -56,7 +56,8 @@ fn word_len(rest: &str) -> usize {
         Some((_at, c)) if is_sigil(c) || is_name(c) => {}
         Some(_) | None => return 0,
     }
-    chars.find(|(_at, c)| !is_name(*c)).map_or(rest.len(), |(at, _c)| at)
+    // SQLite takes `a$1` for a name.
+    chars.find(|(_at, c)| !is_name(*c) && *c != '$').map_or(rest.len(), |(at, _c)| at)
 }
 
 fn is_name(c: char) -> bool {
@@ -155,7 +156,7 @@ mod tests {
     #[test]
     fn parameters_are_counted() {
         check("SELECT $1, $2, $1", false, 2, None);
-        check("SELECT '$9', \"$8\", a$7 -- $6", false, 0, Some("$7"));
+        check("SELECT '$9', \"$8\", a$7 -- $6", false, 0, None);
         check("SELECT $12+$3", false, 12, None);
         for odd in ["?", "?1", ":name", "@name", "$0", "$name", "$99999999999"] {
             check(&format!("SELECT {odd} "), false, 0, Some(odd));

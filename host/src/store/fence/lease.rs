@@ -141,7 +141,7 @@ impl Fence {
                 continue;
             }
             // A statement that is compiled is not asked about again, and may know columns that are gone.
-            if idle.edition == edition || idle.session.forget_statements().await.is_ok() {
+            if idle.edition == edition || idle.session.learn_anew().await {
                 return Ok((idle.session, edition));
             }
         }
@@ -305,14 +305,14 @@ impl Drop for Lease {
     }
 }
 
-/// A role that the server does not know how to let in is a matter of its configuration.
+/// A role that the server does not let in is a matter of its configuration.
 fn refused_login(options: &PgConnectOptions, error: Error) -> Error {
-    match error {
-        Error::Connect(source) if is_refused(&source) => {
-            Error::Login { role: options.get_username().to_owned(), source }
-        }
-        other => other,
+    if let Error::Connect(source) = error {
+        let role = options.get_username().to_owned();
+        let refused = is_refused(&source);
+        return if refused { Error::Login { role, source } } else { Error::Connect(source) };
     }
+    error
 }
 
 fn is_refused(error: &sqlx::Error) -> bool {

@@ -73,11 +73,12 @@ impl Session {
         }
     }
 
-    /// Forgets the statements that were compiled.
-    pub(super) async fn forget_statements(&mut self) -> Result<(), sqlx::Error> {
+    /// Makes it fit for other tables than it was opened for; one that cannot be is closed.
+    pub(super) async fn learn_anew(&mut self) -> bool {
         match self {
-            Self::Sqlite(session) => session.forget_statements().await,
-            Self::Postgres(session) => session.forget_statements().await,
+            // It finds out about a changed schema in the middle of a statement, when sqlx has told its columns.
+            Self::Sqlite(_) => false,
+            Self::Postgres(session) => session.forget_statements().await.is_ok(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _};
 
 use super::Error;
 use super::gate::{Gate, Refused, Speaker};
@@ -82,9 +82,5 @@ impl SqliteSession {
             sqlx::query(AssertSqlSafe(sql)).persistent(false).execute(&mut self.connection).await;
         self.gate.hand_to(Speaker::Plugin);
         said.map(|_done| ())
-    }
-
-    pub(super) async fn forget_statements(&mut self) -> Result<(), sqlx::Error> {
-        self.connection.clear_cached_statements().await
     }
 }
