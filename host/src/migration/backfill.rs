@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::chain::{Chain, Migration, MigrationId};
 use super::ledger::LedgerError;
 use super::progress::End;
-use super::{Error, Migrations, Progress, Tell};
+use super::{Error, MigratedPlugin, Migrations, Progress, Tell};
 use crate::plugin::generation::Generation;
 use crate::plugin::hook;
 use crate::store::entity::backfill as row;
@@ -53,7 +53,8 @@ struct Batch {
 }
 
 impl Migrations {
-    /// Has a generation fill in what is still to be filled in. `chain` is its own.
+    /// Has a generation of `plugin` fill in what is still to be filled in: the rows that were there before the
+    /// switch, or in a sweep those that the code before wrote meanwhile.
     ///
     /// # Errors
     /// When a batch failed too often. What was filled in stays.
@@ -62,8 +63,8 @@ impl Migrations {
     /// It goes on after the last batch that was completed.
     pub(crate) async fn backfill(
         &self,
+        plugin: &MigratedPlugin,
         generation: &Arc<Generation>,
-        chain: &Chain,
         pass: Pass,
         tell: Tell<'_>,
     ) -> Result<(), Error> {
@@ -74,7 +75,7 @@ impl Migrations {
                 answer.map_err(|error| crate::log::chain(&error).to_string())
             })
         };
-        self.backfill_with(&call, chain, pass, tell).await
+        self.backfill_with(&call, plugin.chain(), pass, tell).await
     }
 
     /// As [`Self::backfill`], by whatever calls the hook.

@@ -221,6 +221,17 @@ impl Chain {
         Ok(Self { element, version, backend, slugs, migrations })
     }
 
+    /// A chain of these migrations, in this order.
+    #[cfg(test)]
+    pub(super) fn for_tests(
+        version: Version,
+        backend: Backend,
+        migrations: Vec<Arc<Migration>>,
+    ) -> Self {
+        let element = "demo-app".parse().unwrap();
+        Self { element, version, backend, slugs: vec!["demo".to_owned()], migrations }
+    }
+
     /// Whose.
     pub(crate) fn element(&self) -> &ElementName {
         &self.element
@@ -418,3 +429,6 @@ fn circle(
         way.push(next);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,8 @@
 //! - Going forward, contract steps of the version before are run first: from now on nobody returns to what
 //!   came before *it*. Its own contract steps wait for `finalize`, or for the next version.
 //! - Every expand step that is not applied is run, each after what it depends on. Where nothing serves, the
-//!   contract steps among those are run in their place.
+//!   contract steps among those are run in their place; over data of an earlier time, what comes up to the
+//!   last of them is not taken back.
 //! - A migration is never run twice, and one that was changed after it was applied is refused by name.
 //! - What the ledger has and the chain does not know was brought by a newer version: expand steps stay, and
 //!   a contract step means that there is no way back.
@@ -28,7 +29,7 @@ pub(crate) struct Plan {
     pub(crate) target: Arc<Chain>,
     /// What a rollout that failed left behind, newest first.
     pub(crate) undo: Vec<Applied>,
-    /// The contract steps of the version before.
+    /// What is run first and never taken back: the contract steps of the version before.
     pub(crate) contract_first: Vec<Step>,
     /// What the wanted version needs before it can serve.
     pub(crate) expand: Vec<Step>,
@@ -153,11 +154,15 @@ pub(crate) fn plan(
     check_applied(target, &stays)?;
     let mut done: BTreeSet<_> = stays.iter().map(|applied| applied.id).collect();
 
-    let contract_first = contract_of(before, target, &mut done);
-    let (expand, pending_contract) = match before {
+    let mut contract_first = contract_of(before, target, &mut done);
+    let (mut expand, pending_contract) = match before {
         None => install(target, &mut done),
         Some(before) => upgrade(target, before, &mut done)?,
     };
+    if stays.iter().any(|applied| applied.standing == Standing::Settled) {
+        let last = expand.iter().rposition(|step| step.migration.phase == Phase::Contract);
+        contract_first.extend(expand.drain(..last.map_or(0, |last| last + 1)));
+    }
     let refill = refill(target, before, &stays);
     let target = Arc::clone(target);
     Ok(Plan { target, undo, contract_first, expand, pending_contract, refill })
@@ -335,3 +340,6 @@ impl Plan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -77,16 +77,11 @@ impl Migrations {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub(crate) async fn rows_of_instances(
-        &self,
-        element: &ElementName,
-        slugs: &[String],
-    ) -> Result<u64, Error> {
+    pub(crate) async fn rows_of_instances(&self, element: &ElementName) -> Result<u64, Error> {
         let db = self.store.connection();
-        let own = ledger::tables_of(db, element).await?;
         let mut n_rows = 0;
-        for table in slugs.iter().map(|slug| format!("{slug}_instances")) {
-            if own.contains(&table) {
+        for table in ledger::tables_of(db, element).await? {
+            if table.strip_suffix("_instances").is_some_and(|slug| !slug.contains('_')) {
                 let sql = format!("SELECT count(*) AS n FROM \"{table}\"");
                 let count = Statement::from_string(db.get_database_backend(), sql);
                 let row = db.query_one_raw(count).await?;

@@ -34,13 +34,18 @@ pub(crate) struct MigratedPlugin {
 
 impl MigratedPlugin {
     /// The plugin.
-    pub(crate) fn plugin(&self) -> &ProbedPlugin {
+    pub(crate) fn probed(&self) -> &ProbedPlugin {
         &self.plugin
     }
 
     /// Its migrations.
     pub(crate) fn chain(&self) -> &Arc<Chain> {
         &self.chain
+    }
+
+    /// Whether any of its migrations is filled in by the plugin.
+    pub(crate) fn has_backfills(&self) -> bool {
+        self.chain.migrations().iter().any(|migration| migration.backfill.is_some())
     }
 }
 
@@ -96,25 +101,32 @@ impl Migrations {
         Ok(())
     }
 
-    /// Runs a plan as far as the switch. What it applies is unsettled: see [`Self::settle`].
+    /// Brings the schema to where `plugin` needs it: plans, checks and runs everything before the switch.
+    /// `before` is the version that serves, or that would be returned to. What is applied is unsettled: see
+    /// [`Self::settle`].
     ///
     /// # Errors
-    /// Why a step failed. It left nothing; those before it are applied, and [`Self::undo`] takes them back.
+    /// Why a step was not run. It left nothing; those before it are applied, and [`Self::undo`] takes them
+    /// back.
     ///
     /// # Cancellation
     /// A step is applied or it is not.
     pub(crate) async fn migrate(
         &self,
         plugin: ProbedPlugin,
-        plan: &Plan,
+        before: Option<&Chain>,
         tell: Tell<'_>,
     ) -> Result<MigratedPlugin, Error> {
-        self.run(plan, tell).await?;
-        Ok(MigratedPlugin { plugin, chain: Arc::clone(&plan.target) })
+        let plan = self.plan(&plugin, before).await?;
+        self.run(&plan, tell).await?;
+        Ok(MigratedPlugin { plugin, chain: plan.target })
     }
 
-    /// As [`Self::migrate`], for a plan alone.
+    /// Runs a plan.
     pub(super) async fn run(&self, plan: &Plan, tell: Tell<'_>) -> Result<(), Error> {
+        if plan.is_empty() {
+            return Ok(());
+        }
         let Plan { target, undo, contract_first, expand, pending_contract: _, refill } = plan;
         let element = target.element();
         let _held = self.locks.hold(element).await;
@@ -122,16 +134,12 @@ impl Migrations {
             self.undo_one(element, applied, tell).await?;
         }
         for step in contract_first {
-            // The version that serves suits them, whatever becomes of this rollout.
             self.apply(target, step, Standing::Settled, tell).await?;
         }
         for step in expand {
             self.apply(target, step, Standing::Unsettled, tell).await?;
         }
-        if !refill.is_empty() {
-            backfill::begin_anew(self.store.connection(), element, refill).await?;
-        }
-        Ok(())
+        Ok(backfill::begin_anew(self.store.connection(), element, refill).await?)
     }
 
     /// Runs the contract steps of the version that serves. There is no way back to the versions before it

@@ -161,10 +161,10 @@ fn everything_can_be_awaited_from_a_task() {
         panic!("this is compiled and never run")
     }
     let _never_called = |migrations: &Migrations, chain: &Arc<Chain>| {
-        is_send(migrations.migrate(unmade(), unmade(), &|_line| ()));
+        is_send(migrations.migrate(unmade(), Some(chain), &|_line| ()));
         is_send(migrations.finalize(chain, &|_line| ()));
         is_send(migrations.undo(unmade(), &|_line| ()));
         is_send(migrations.purge(unmade()));
-        is_send(migrations.backfill(unmade(), chain, Pass::First, &|_line| ()));
+        is_send(migrations.backfill(unmade(), unmade(), Pass::First, &|_line| ()));
     };
 }
