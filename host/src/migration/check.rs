@@ -12,6 +12,7 @@
 
 mod alter;
 mod expression;
+mod functions;
 mod index;
 mod name;
 mod parse;

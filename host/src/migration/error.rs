@@ -16,7 +16,7 @@ pub(crate) enum Error {
     Chain(#[from] ChainError),
     /// There is no way to what is wanted.
     #[error(transparent)]
-    Plan(#[from] PlanError),
+    Plan(#[from] Box<PlanError>),
     /// A statement is not allowed.
     #[error(transparent)]
     Refused(#[from] Box<Refusal>),
@@ -137,7 +137,6 @@ pub(super) fn code(error: &DbErr) -> Option<String> {
     Some(database_error(error)?.code()?.into_owned())
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "the rest is not said by a database")]
 fn database_error(error: &DbErr) -> Option<&dyn sqlx::error::DatabaseError> {
     let (DbErr::Exec(RuntimeErr::SqlxError(error))
     | DbErr::Query(RuntimeErr::SqlxError(error))

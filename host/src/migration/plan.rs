@@ -147,7 +147,7 @@ pub(crate) fn plan(
     target: &Arc<Chain>,
     before: Option<&Chain>,
     ledger: &Ledger,
-) -> Result<Plan, PlanError> {
+) -> Result<Plan, Box<PlanError>> {
     let undo = left_behind(target, ledger);
     let is_undone = |id: MigrationId| undo.iter().any(|applied| applied.id == id);
     let stays: Vec<_> = ledger.applied().iter().filter(|applied| !is_undone(applied.id)).collect();
@@ -172,7 +172,7 @@ pub(crate) fn plan(
 ///
 /// # Errors
 /// Why it cannot.
-pub(crate) fn finalize(serving: &Arc<Chain>, ledger: &Ledger) -> Result<Plan, PlanError> {
+pub(crate) fn finalize(serving: &Arc<Chain>, ledger: &Ledger) -> Result<Plan, Box<PlanError>> {
     let plan = plan(serving, Some(serving), ledger)?;
     let Plan { target, undo, contract_first, expand, pending_contract, refill } = plan;
     let mut contract_first = contract_first;
@@ -191,26 +191,28 @@ fn left_behind(target: &Chain, ledger: &Ledger) -> Vec<Applied> {
 }
 
 /// What is applied must be what the target has, or a newer version's expand step.
-fn check_applied(target: &Chain, stays: &[&Applied]) -> Result<(), PlanError> {
+fn check_applied(target: &Chain, stays: &[&Applied]) -> Result<(), Box<PlanError>> {
     for applied in stays {
         match target.find(applied.id) {
             Some(known) if known.checksum == applied.checksum => {}
-            Some(known) => return Err(PlanError::changed(known, applied, target.version())),
+            Some(known) => {
+                return Err(Box::new(PlanError::changed(known, applied, target.version())));
+            }
             None => check_unknown(target, applied)?,
         }
     }
     Ok(())
 }
 
-fn check_unknown(target: &Chain, applied: &Applied) -> Result<(), PlanError> {
+fn check_unknown(target: &Chain, applied: &Applied) -> Result<(), Box<PlanError>> {
     let (name, id, version) = (applied.name.clone(), applied.id, applied.version.clone());
     let target = target.version().clone();
     if applied.version <= target {
-        return Err(PlanError::Lost { target, name, id, version });
+        return Err(Box::new(PlanError::Lost { target, name, id, version }));
     }
     match applied.phase {
         Phase::Expand => Ok(()),
-        Phase::Contract => Err(PlanError::ContractApplied { target, name, id, version }),
+        Phase::Contract => Err(Box::new(PlanError::ContractApplied { target, name, id, version })),
     }
 }
 
@@ -264,7 +266,7 @@ fn upgrade(
     target: &Chain,
     before: &Chain,
     done: &mut BTreeSet<MigrationId>,
-) -> Result<(Vec<Step>, Vec<Step>), PlanError> {
+) -> Result<(Vec<Step>, Vec<Step>), Box<PlanError>> {
     let mut expand = Vec::new();
     let mut pending = Vec::new();
     for migration in target.migrations() {
@@ -275,14 +277,14 @@ fn upgrade(
                 let missing =
                     migration.depends_on.iter().find(|dependency| !done.contains(dependency));
                 if let Some(contract) = missing.and_then(|id| target.find(*id)) {
-                    return Err(PlanError::Skipped {
+                    return Err(Box::new(PlanError::Skipped {
                         target: target.version().clone(),
                         serving: before.version().clone(),
                         name: migration.name.clone(),
                         id: migration.id,
                         contract: contract.name.clone(),
                         contract_id: contract.id,
-                    });
+                    }));
                 }
                 done.insert(migration.id);
                 expand.push(step(target, migration));

@@ -284,11 +284,15 @@ impl Migrations {
 }
 
 /// Somebody has applied it meanwhile: it must have been this one.
-fn is_the_same(applied: &Applied, migration: &Migration, target: &Chain) -> Result<(), PlanError> {
+fn is_the_same(
+    applied: &Applied,
+    migration: &Migration,
+    target: &Chain,
+) -> Result<(), Box<PlanError>> {
     if applied.checksum == migration.checksum {
         return Ok(());
     }
-    Err(PlanError::changed(migration, applied, target.version()))
+    Err(Box::new(PlanError::changed(migration, applied, target.version())))
 }
 
 /// No two elements may have applied one id.

@@ -71,6 +71,10 @@ fn what_is_no_chain_is_refused_by_name_and_id() {
         |all| all[1].depends_on = vec![all[1].id.clone()],
         expect!["migrations depend on one another in a circle: `step 2` needs `step 2`"],
     );
+}
+
+#[test]
+fn a_migration_that_is_not_whole_is_refused_by_name_and_id() {
     check(
         |all| all[2].down = None,
         expect![

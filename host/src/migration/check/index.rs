@@ -88,7 +88,6 @@ impl Checker<'_> {
     }
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "what is not on the list is refused")]
 fn check_method(method: Option<&IndexType>) -> Checked {
     match method {
         None

@@ -67,7 +67,6 @@ impl Checker<'_> {
         self.returning(returning.as_deref())
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "what is not on the list is refused")]
     fn on_conflict(&mut self, on: &OnInsert) -> Checked {
         let OnInsert::OnConflict(OnConflict { conflict_target, action }) = on else {
             return Err(Reason::Part { statement: "INSERT", part: "ON DUPLICATE KEY".to_owned() });

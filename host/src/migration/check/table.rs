@@ -180,6 +180,7 @@ impl Checker<'_> {
         self.expression(expr)
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what is not on the list is refused")]
     pub(super) fn drop(&mut self, statement: &Statement) -> Checked {
         let Statement::Drop {
             object_type,

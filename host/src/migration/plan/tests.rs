@@ -40,7 +40,7 @@ fn chains(releases: &[Release]) -> Vec<Arc<Chain>> {
                 phase: if *is_contract { Phase::Contract } else { Phase::Expand },
                 up: Vec::new(),
                 down: (!is_contract).then(Vec::new),
-                backfill: (!is_contract && number % 2 == 0).then(|| "fill".to_owned()),
+                backfill: (!is_contract && number.is_multiple_of(2)).then(|| "fill".to_owned()),
                 checksum: Checksum::from_ledger(format!("sum {number}")),
             }));
         }
@@ -225,7 +225,7 @@ proptest! {
             // One version after the other, there is always a way; it may need the contract steps of before.
             let plan = plan(version, before.as_deref(), &element.database.ledger());
             let Ok(plan) = plan else {
-                let is_skipped = matches!(plan, Err(PlanError::Skipped { .. }));
+                let is_skipped = matches!(plan.as_ref().map_err(|error| &**error), Err(PlanError::Skipped { .. }));
                 prop_assert!(is_skipped, "{:?}", plan);
                 break;
             };
@@ -240,7 +240,7 @@ proptest! {
             let last = finalize(version, &ledger).unwrap();
             let mut finalized = element.database.clone();
             finalized.run(&last, usize::MAX);
-            let back = super::plan(&before, Some(version), &finalized.ledger());
+            let back = super::plan(&before, Some(version), &finalized.ledger()).map_err(|error| *error);
             let is_new = |step: &&Step| before.find(step.migration.id).is_none();
             let is_gone = last.contract_first.iter().any(|step| is_new(&step));
             prop_assert_eq!(matches!(back, Err(PlanError::ContractApplied { .. })), is_gone);
