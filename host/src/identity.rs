@@ -119,6 +119,11 @@ impl Identity {
         }
     }
 
+    /// The public part of the admin token.
+    pub(crate) fn token_id(&self) -> String {
+        self.known.load().id.clone()
+    }
+
     /// Takes up what a reset has written.
     ///
     /// Looking at the file each time costs about a microsecond and needs neither a signal nor a task: no

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -18,7 +18,7 @@ use crate::proc::Proc;
 
 const START_TIME_MAX: Duration = Duration::from_secs(30);
 const END_TIME_MAX: Duration = Duration::from_secs(60);
-const LISTENING: &str = "listening on http://";
+const LISTENING: &str = "listening on ";
 
 /// A server in a child process.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub struct Server {
     child: Child,
     /// Lines of standard error and output. Written by the threads that read the pipes.
     log: Arc<Mutex<Vec<String>>>,
+    /// Those threads; they end with the child.
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl Server {
@@ -49,12 +51,15 @@ impl Server {
             .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let log = Arc::default();
         let (say, mut lines) = mpsc::unbounded_channel();
-        read_lines(child.stdout.take().expect("it is piped"), Arc::clone(&log), Some(say));
-        read_lines(child.stderr.take().expect("it is piped"), Arc::clone(&log), None);
+        let readers = [
+            read_lines(child.stdout.take().expect("it is piped"), Arc::clone(&log), Some(say)),
+            read_lines(child.stderr.take().expect("it is piped"), Arc::clone(&log), None),
+        ];
         let mut preface = Vec::new();
         let said = timeout(START_TIME_MAX, async {
             while let Some(line) = lines.recv().await {
-                if let Some(address) = line.strip_prefix(LISTENING) {
+                if let Some(endpoint) = line.strip_prefix(LISTENING) {
+                    let (_scheme, address) = endpoint.split_once("://")?;
                     return address.parse().ok();
                 }
                 preface.push(line);
@@ -67,7 +72,7 @@ impl Server {
             let end = child.wait();
             panic!("{command:?} did not listen ({end:?}); it said:\n{}", text_of(&log));
         };
-        Self { address, started_at, preface, child, log }
+        Self { address, started_at, preface, child, log, readers: readers.into() }
     }
 
     /// What `/proc` says of it.
@@ -90,6 +95,22 @@ impl Server {
     /// Asks it to end, and waits until it has.
     pub async fn terminate(self) -> ExitStatus {
         self.end(Signal::TERM).await
+    }
+
+    /// Interrupts it, as Ctrl-C does, and waits until it has ended: how, and everything that it printed.
+    ///
+    /// # Panics
+    /// When it had ended already.
+    pub async fn interrupt(mut self) -> (ExitStatus, String) {
+        let (log, readers) = (Arc::clone(&self.log), std::mem::take(&mut self.readers));
+        let status = self.end(Signal::INT).await;
+        let read = tokio::task::spawn_blocking(move || {
+            for reader in readers {
+                reader.join().expect("reading lines does not panic");
+            }
+        });
+        read.await.expect("the pipes end with the child");
+        (status, text_of(&log))
     }
 
     /// Whether it has ended by itself.
@@ -140,7 +161,7 @@ fn read_lines(
     pipe: impl Read + Send + 'static,
     log: Arc<Mutex<Vec<String>>>,
     say: Option<mpsc::UnboundedSender<String>>,
-) {
+) -> JoinHandle<()> {
     // Ends with the child: the pipe does.
     thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
@@ -150,7 +171,7 @@ fn read_lines(
             }
             log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         }
-    });
+    })
 }
 
 fn text_of(log: &Mutex<Vec<String>>) -> String {

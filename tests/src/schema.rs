@@ -8,7 +8,7 @@ use std::fs;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::plugins::{Plugin, Workspace, library, pack};
+use crate::plugins::{self, Plugin, Workspace, pack};
 
 /// The place in the library; spaces follow, and end with it.
 const MARK: &[u8] = b"schema, to be written over by a test:";
@@ -145,7 +145,7 @@ impl Schema {
     pub fn pack(&self) -> Packed {
         let folder = TempDir::with_prefix("metapaas-").expect("there is room for temporary files");
         let copy = folder.path().join("copy.so");
-        fs::write(&copy, self.written()).expect("an own folder can be written");
+        fs::write(&copy, self.library()).expect("an own folder can be written");
         pack(&copy, folder.path());
         let bundle = folder.path().join(format!("{}-{}.bundle", self.element, self.version));
         let (element, version) = (self.element.clone(), self.version.clone());
@@ -153,8 +153,13 @@ impl Schema {
     }
 
     /// The library with the document in its place.
-    fn written(&self) -> Vec<u8> {
-        let mut library = fs::read(library(Workspace::Fixtures, "schema")).expect("it is built");
+    ///
+    /// # Panics
+    /// When the fixture is not built, or the document has no room in it.
+    #[must_use]
+    pub fn library(&self) -> Vec<u8> {
+        let mut library =
+            fs::read(plugins::library(Workspace::Fixtures, "schema")).expect("it is built");
         let places = library.windows(MARK.len()).enumerate().filter(|(_, bytes)| *bytes == MARK);
         let starts: Vec<usize> = places.map(|(start, _)| start).collect();
         let [start] = *starts else { panic!("the mark is {} times in the library", starts.len()) };

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by a panic")]
 
 mod broken;
+mod config;
 mod life;
 mod load;
 mod serving;
 mod swap;
+mod up;

@@ -107,13 +107,15 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
 pub(crate) fn show_first_token(token: &Token, endpoint: &str) -> io::Result<()> {
     let mut stdout = io::stdout();
     writeln!(stdout, "admin token: {}", token.reveal())?;
-    stdout.flush()?;
-    // The token was shown, so nothing is lost; a service often has no home to keep it in.
-    if let Err(error) = context::remember(endpoint, token.reveal()) {
-        let why = log::chain(&error).to_string();
-        tracing::warn!("the client on this machine was not given the admin token: {why}");
+    match context::remember(endpoint, token.reveal()) {
+        Ok(path) => writeln!(stdout, "the client has it too, in `{}`", path.display())?,
+        // The token was shown, so nothing is lost; a service often has no home to keep it in.
+        Err(error) => {
+            let why = log::chain(&error).to_string();
+            tracing::warn!("the client of this user was not given the admin token: {why}");
+        }
     }
-    Ok(())
+    stdout.flush()
 }
 
 /// Prints where the user API is, for whoever started this.

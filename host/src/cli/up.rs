@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use self::client::Acquaintance;
 use self::demo::Checkout;
 use super::serve;
 use crate::config::{Config, Sources};
@@ -19,6 +20,7 @@ use crate::http::readiness::Standing;
 use crate::log;
 
 mod cargo;
+mod client;
 mod demo;
 
 /// Where `up` keeps the state, unless told otherwise.
@@ -98,18 +100,29 @@ impl Guide {
         endpoint: &str,
         after: Duration,
     ) {
-        let Self(Some(tour)) = self else { return };
-        let (program, data, bundles) = (program(), config.data.display(), config.bundles());
-        let down = tour.down(&program, &config.data);
+        if self.0.is_none() {
+            return;
+        }
+        let (program, data) = (program(), &config.data);
         say(format!(
-            "ready after {:.1} s; the state is in `{data}`, bundles come from `{}`\n\n\
+            "ready after {:.1} s; the state is in `{}`, bundles come from `{}`\n\n\
              Three things to do in another terminal, here:\n",
             after.as_secs_f64(),
-            bundles.display(),
+            data.display(),
+            config.bundles().display(),
         ));
-        for command in commands(demo::is_known(&state.elements), &program, endpoint) {
+        let client = client::acquaintance(endpoint, &state.identity.token_id());
+        for command in commands(demo::is_known(&state.elements), client, &program, endpoint) {
             say(format!("  {command}"));
         }
+        match client {
+            Acquaintance::Current | Acquaintance::Known => {}
+            Acquaintance::Stranger => say(format!(
+                "\nThe client of this user does not have the admin token; `{}` gives it a new one.",
+                on(data, format!("{program} token reset"))
+            )),
+        }
+        let down = on(data, format!("{program} down"));
         say(format!("\nCtrl-C ends it; so does `{down}` from elsewhere."));
     }
 
@@ -122,41 +135,44 @@ impl Guide {
 
     /// Says what is left after the end.
     pub(crate) fn show_ended(&self, data: &Path) {
-        let Self(Some(tour)) = self else { return };
-        let down = tour.down(&program(), data);
+        if self.0.is_none() {
+            return;
+        }
         say(format!(
-            "stopped; nothing is left running, so there is nothing for `{down}` to end.\n\
+            "stopped; nothing is left running, so there is nothing for `{}` to end.\n\
              The state stays in `{}`: the next `up` goes on with it.",
+            on(data, format!("{} down", program())),
             data.display()
         ));
     }
 }
 
-impl Tour {
-    /// The command that ends what runs on `data`.
-    fn down(&self, program: &str, data: &Path) -> String {
-        let default = data == Path::new(DATA);
-        if default {
-            format!("{program} down")
-        } else {
-            format!("{program} down --data {}", data.display())
-        }
-    }
+/// A command about the daemon on `data`, which goes without saying when it is where `up` keeps it.
+fn on(data: &Path, command: String) -> String {
+    if data == Path::new(DATA) { command } else { format!("{command} --data {}", data.display()) }
 }
 
 /// What to try, ready to be pasted.
-fn commands(demo: demo::Known, program: &str, endpoint: &str) -> [String; 3] {
+fn commands(demo: demo::Known, client: Acquaintance, program: &str, endpoint: &str) -> [String; 3] {
+    let endpoint_flag = match client {
+        Acquaintance::Current => String::new(),
+        Acquaintance::Known | Acquaintance::Stranger => format!(" -e {endpoint}"),
+    };
     match demo {
         demo::Known::Yes => [
             format!(
-                "curl -X POST {endpoint}/v1/types/demo/instances -H 'content-type: application/json' -d '{{\"name\": \"first\"}}'"
+                "curl {endpoint}/v1/types/demo/instances -H 'content-type: application/json' -d '{{\"name\": \"first\"}}'"
+            ),
+            format!(
+                "{program}{endpoint_flag} element upgrade {}@{}",
+                demo::ELEMENT,
+                demo::NEXT_VERSION
             ),
             format!("curl {endpoint}/v1/types/demo/instances"),
-            format!("{program} element upgrade {} --version 0.2.0", demo::ELEMENT),
         ],
         demo::Known::No => [
             format!("curl {endpoint}/readyz"),
-            format!("{program} element list"),
+            format!("{program}{endpoint_flag} element list"),
             format!("{program} --help"),
         ],
     }

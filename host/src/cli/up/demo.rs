@@ -22,6 +22,8 @@ use crate::rollout::{Elements, Requester};
 pub(super) const ELEMENT: &str = "metapaas-demo";
 /// The version that is installed.
 const FIRST_VERSION: &str = "0.1.0";
+/// The version to upgrade to.
+pub(super) const NEXT_VERSION: &str = "0.2.0";
 /// How long the installation is waited for.
 const INSTALL_LIMIT: Duration = Duration::from_secs(60);
 /// The file in the data directory that says that the demo was installed once.
@@ -30,7 +32,7 @@ const MARKER: &str = "demo-installed";
 /// Every version of the demo, with what cargo needs to be told to build it.
 const VERSIONS: [Version; 2] = [
     Version { number: FIRST_VERSION, features: None },
-    Version { number: "0.2.0", features: Some("next") },
+    Version { number: NEXT_VERSION, features: Some("next") },
 ];
 
 /// What the demo is made of, below the root of a checkout.
