@@ -165,11 +165,12 @@ fn read_lines(
     // Ends with the child: the pipe does.
     thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            // First of all it is in the log: who hears of it looks there.
+            log.lock().unwrap_or_else(PoisonError::into_inner).push(line.clone());
             if let Some(say) = &say {
                 // Nobody listens any more once the address is known.
-                let _ = say.send(line.clone());
+                let _ = say.send(line);
             }
-            log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         }
     })
 }

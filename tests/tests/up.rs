@@ -342,7 +342,14 @@ async fn a_store_of_somebody_else_is_refused() {
     checkout.write(".metapaas/metapaas.db", b"");
     let file = checkout.path(".metapaas/metapaas.db");
     let _nothing = Look::into_file(&file).await.rows("CREATE TABLE invoices (id)").await;
-    check_refused(&checkout, &["up", "--listen", "127.0.0.1:0"], 1, &expect![""]);
+    check_refused(
+        &checkout,
+        &["up", "--listen", "127.0.0.1:0"],
+        65,
+        &expect![[r#"
+        metapaas: store `.metapaas/metapaas.db` is not MetaPaaS's: it holds `invoices`; name an empty database, or another directory with `--data`
+    "#]],
+    );
 }
 
 #[tokio::test]
@@ -352,7 +359,14 @@ async fn a_store_of_a_newer_version_is_refused() {
     let mut look = Look::into_file(&checkout.path(".metapaas/metapaas.db")).await;
     let insert = "INSERT INTO metapaas_migrations (version, applied_at) VALUES ('m9999_later', 0)";
     let _nothing = look.rows(insert).await;
-    check_refused(&checkout, &["up", "--listen", "127.0.0.1:0"], 1, &expect![""]);
+    check_refused(
+        &checkout,
+        &["up", "--listen", "127.0.0.1:0"],
+        65,
+        &expect![[r#"
+        metapaas: store `.metapaas/metapaas.db` was written by a newer version: this one does not know its schema step `m9999_later`; start that version, or restore a backup made with this one
+    "#]],
+    );
 }
 
 #[test]
