@@ -17,9 +17,9 @@ use crate::http::server::{Listener, Server};
 use crate::http::{State, paging};
 use crate::identity::Identity;
 use crate::metrics::Metrics;
+use crate::migration::Migrations;
 use crate::operation::Operations;
 use crate::plugin::Plugins;
-use crate::rollout::schema::Migrations;
 use crate::rollout::{Elements, Folders};
 use crate::services::Offer;
 use crate::shutdown::{Outcome, Signals, Tasks};
@@ -39,21 +39,14 @@ mod http;
 mod identity;
 mod log;
 mod metrics;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "migrations are there before the rollout that runs them"
-)]
 mod migration;
 mod nearest;
-#[allow(dead_code, unused_imports, reason = "operations are there before those that begin them")]
 mod operation;
 mod plugin;
 mod rollout;
 mod services;
 mod shutdown;
 mod store;
-#[allow(dead_code, reason = "the moments are there before the code that shows them")]
 mod timestamp;
 
 fn main() -> ExitCode {
@@ -111,12 +104,13 @@ async fn serve_until_told(
     let identity = Identity::open(&data, |token| serve::show_first_token(token, &endpoint))?;
     let (requests, plugin_side, metrics) = (Tasks::default(), Tasks::default(), Metrics::new());
     let fences = Fences::new(store.clone(), config.store.clone());
-    let offer = Offer::new(fences, plugin_side.clone());
+    let offer = Offer::new(fences.clone(), plugin_side.clone());
     let (limits, measured) = (config.plugin.clone(), metrics.plugin.clone());
     let plugins = Plugins::open(limits, &data, measured, offer, plugin_side.clone())?;
     let operations = Operations::new(store.clone(), plugin_side.clone());
     operations.prune_by_period(&config.operation);
-    let (migrations, kept) = (Migrations, store.clone());
+    let migrations = Migrations::new(store.clone(), fences, config.migration.clone());
+    let kept = store.clone();
     let folders = Folders { bundles: config.bundles(), elements: config.elements.clone() };
     let tasks = plugin_side.clone();
     let elements = Elements::open(plugins, tasks, store, operations, migrations, &data, folders)?;

@@ -21,6 +21,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 
 use crate::data::DataDir;
+use crate::migration::{self, Migrations};
 use crate::operation::{self, Kind, New, OperationId, Operations, Target};
 use crate::plugin::Plugins;
 use crate::shutdown::Tasks;
@@ -33,11 +34,11 @@ mod directory;
 mod element;
 pub(crate) mod failure;
 mod health;
+mod inspect;
 mod listeners;
 mod progress;
 mod reconcile;
 pub(crate) mod report;
-pub(crate) mod schema;
 pub(crate) mod settings;
 mod stages;
 pub(crate) mod wanted;
@@ -47,7 +48,6 @@ pub(crate) mod wish;
 use bundles::Bundles;
 use element::{Control, What, Wish};
 pub(crate) use report::{Report, WayBack};
-use schema::{self as migration, Migrations};
 use settings::Secrets;
 use wanted::{ManagedBy, Record};
 use wish::{Asker, Change, Decision, Refusal};
@@ -138,6 +138,16 @@ pub(crate) enum Error {
     /// The plugins' tables.
     #[error(transparent)]
     Migration(#[from] migration::Error),
+    /// A bundle that was to be looked into.
+    #[error("the bundle of element {element} {version} cannot be looked into: {reason}")]
+    Bundle {
+        /// Whose.
+        element: ElementName,
+        /// Of which version.
+        version: Version,
+        /// Why not.
+        reason: String,
+    },
 }
 
 /// The daemon's folders cannot be used.
@@ -249,20 +259,6 @@ impl Elements {
         let (bundles, name) = (Arc::clone(&self.shared.bundles), name.clone());
         let versions = tokio::task::spawn_blocking(move || bundles.versions_of(&name)).await;
         versions.expect("listing directories does not panic")
-    }
-
-    /// STUB
-    pub(crate) async fn migrations(&self, _: &ElementName) -> Result<serde_json::Value, Error> {
-        Ok(serde_json::Value::Null)
-    }
-
-    /// STUB
-    pub(crate) async fn plan(
-        &self,
-        _: &ElementName,
-        _: Option<Version>,
-    ) -> Result<serde_json::Value, Error> {
-        Ok(serde_json::Value::Null)
     }
 
     /// What is known of an element, if it is one.

@@ -15,6 +15,7 @@ use super::body::BodyError;
 use super::problem::{Code, Problem};
 use super::readiness::Reason;
 use crate::identity::Unauthenticated;
+use crate::log;
 use crate::metrics::{self, HttpMetrics};
 use crate::plugin::conversation::{self as plugin, Fault};
 use crate::plugin::identity::Identity;
@@ -175,6 +176,14 @@ pub(crate) fn change(error: &rollout::Error) -> Problem {
             Problem::new(Code::InstancesExist, format!("{}.", capitalized(error)))
                 .with("element", element.as_str())
                 .with("instances", *n_instances)
+        }
+        rollout::Error::Bundle { element, version, reason: _ } => {
+            Problem::new(Code::RolloutFailed, format!("{}.", capitalized(error)))
+                .with("element", element.as_str())
+                .with("version", version.to_string())
+        }
+        rollout::Error::Migration(error) if !error.is_of_the_store() => {
+            Problem::new(Code::MigrationFailed, format!("{}.", capitalized(&log::chain(error))))
         }
         rollout::Error::Wanted(_) | rollout::Error::Operation(_) | rollout::Error::Migration(_) => {
             internal(error)

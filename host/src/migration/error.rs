@@ -127,6 +127,26 @@ pub(crate) enum Error {
     },
 }
 
+impl Error {
+    /// Whether it says nothing about the migrations, but that the store cannot be asked.
+    pub(crate) fn is_of_the_store(&self) -> bool {
+        match self {
+            Self::Ledger(_) | Self::Store(_) => true,
+            Self::Chain(_)
+            | Self::Plan(_)
+            | Self::Refused(_)
+            | Self::Fence(_)
+            | Self::Taken { .. }
+            | Self::Statement { .. }
+            | Self::Blocked { .. }
+            | Self::TooSlow { .. }
+            | Self::DownRefused { .. }
+            | Self::NoDown { .. }
+            | Self::Backfill { .. } => false,
+        }
+    }
+}
+
 /// What a database says about a statement, in its own words and without ours around them.
 pub(super) fn said(error: &DbErr) -> String {
     database_error(error).map_or_else(|| error.to_string(), |error| error.message().to_owned())

@@ -361,6 +361,14 @@ impl Tables {
         Ok(())
     }
 
+    /// Whether [`Self::publish`] would find a clash, as things are now.
+    ///
+    /// # Errors
+    /// Another element has what this one declares.
+    pub(crate) fn check(&self, published: &Arc<Published>, mounts: &[String]) -> Result<(), Clash> {
+        self.current.load().with(published, mounts).map(drop)
+    }
+
     /// Lets nobody answer for `element`.
     pub(crate) fn withdraw(&self, element: &ElementName) {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);

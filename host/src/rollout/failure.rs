@@ -5,10 +5,10 @@
 use packer::bundle::{ElementName, UnpackError};
 use semver::Version;
 
-use super::schema as migration;
 use super::settings::Violation;
 use super::wanted;
 use crate::log;
+use crate::migration;
 use crate::operation::{self, FieldFailure};
 use crate::plugin::probe::ProbeError;
 use crate::plugin::start::StartError;
@@ -158,11 +158,6 @@ impl StageError {
             | Self::Record(_)
             | Self::KeepsFailing { .. } => FailureKind::Other,
         }
-    }
-
-    /// Whether clients may have been served by what failed: then its schema stays.
-    pub(super) fn is_after_the_switch(&self) -> bool {
-        self.stage() >= Stage::Serve
     }
 }
 

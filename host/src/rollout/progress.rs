@@ -4,6 +4,7 @@
 //! every replacement of what failed, has one.
 
 use std::future::Future;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use tokio::sync::watch;
@@ -11,7 +12,8 @@ use tokio::sync::watch;
 use super::failure::{Failure, Stage, StageError};
 use super::report::{Report, StageTime};
 use crate::log;
-use crate::operation::{self, OperationId, Operations, Running};
+use crate::migration;
+use crate::operation::{self, Level, OperationId, Operations, Running};
 
 /// The steps of a rollout, as its operation lists them.
 pub(super) const ROLLOUT_STEPS: &[&str] =
@@ -22,6 +24,8 @@ pub(super) const ROLLOUT_STEPS: &[&str] =
 pub(super) struct Progress {
     operation: Option<Running>,
     report: watch::Sender<Report>,
+    /// What the step under way has said.
+    said: Mutex<Vec<String>>,
 }
 
 impl Progress {
@@ -36,7 +40,7 @@ impl Progress {
             None => None,
             Some(id) => operations.run(id, steps).await.inspect_err(unheard).ok(),
         };
-        Self { operation, report: report.clone() }
+        Self { operation, report: report.clone(), said: Mutex::default() }
     }
 
     /// Does one step.
@@ -58,14 +62,22 @@ impl Progress {
             self.report.send_modify(|report| report.stages.push(StageTime { name, duration }));
             done
         });
-        match &self.operation {
-            None => work.await,
-            Some(operation) => Box::pin(operation.step(name, work)).await,
+        let Some(operation) = &self.operation else { return work.await };
+        let done = Box::pin(operation.step(name, work)).await;
+        let said = std::mem::take(&mut *self.said.lock().unwrap_or_else(PoisonError::into_inner));
+        for line in said {
+            operation.log(Level::Info, line).await;
         }
+        done
+    }
+
+    /// Hears what a step says while it is done. It is written when the step ends: saying must not wait.
+    pub(super) fn hear(&self, said: migration::Progress<'_>) {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).push(said.to_string());
     }
 
     /// Adds a line to the operation's log.
-    pub(super) async fn log(&self, level: operation::Level, message: String) {
+    pub(super) async fn log(&self, level: Level, message: String) {
         if let Some(operation) = &self.operation {
             operation.log(level, message).await;
         }

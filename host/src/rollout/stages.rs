@@ -9,8 +9,8 @@ use std::sync::Arc;
 use super::Shared;
 use super::bundles::VerifiedBundle;
 use super::failure::StageError;
-use super::schema::{MigratedPlugin, Migrations};
 use super::wanted::Wanted;
+use crate::migration::{Chain, MigratedPlugin, Migrations, Tell};
 use crate::plugin::ProbedPlugin;
 use crate::plugin::generation::Generation;
 use crate::plugin::table::Published;
@@ -54,10 +54,11 @@ pub(super) fn check_grants(plugin: &ProbedPlugin, wanted: &Wanted) -> Result<(),
 /// Brings the schema to where a plugin needs it.
 pub(super) async fn migrate(
     plugin: ProbedPlugin,
-    before: Option<&MigratedPlugin>,
+    before: Option<&Chain>,
     migrations: &Migrations,
+    tell: Tell<'_>,
 ) -> Result<MigratedPlugin, StageError> {
-    migrations.migrate(plugin, before).await.map_err(StageError::Migrate)
+    migrations.migrate(plugin, before, tell).await.map_err(StageError::Migrate)
 }
 
 /// Starts a generation of a plugin.
@@ -68,6 +69,15 @@ pub(super) async fn start(
 ) -> Result<Arc<Generation>, StageError> {
     let settings = shared.secrets.resolve(&wanted.settings).map_err(StageError::Settings)?;
     Ok(start::start(&shared.plugins, plugin.probed(), wanted.isolation, settings.reveal()).await?)
+}
+
+/// Whether a generation may answer for its element, as far as the other elements are concerned.
+pub(super) fn check_clash(
+    published: &Arc<Published>,
+    wanted: &Wanted,
+    shared: &Shared,
+) -> Result<(), StageError> {
+    Ok(shared.plugins.tables.check(published, &wanted.mounts)?)
 }
 
 /// Lets a generation answer for its element.

@@ -17,9 +17,9 @@ use crate::http::server::{Listener, Server};
 use crate::http::{Config, paging};
 use crate::identity::{Identity, Token};
 use crate::metrics::Metrics;
+use crate::migration::{self, Migrations};
 use crate::operation::Operations;
 use crate::plugin::{self, Plugins};
-use crate::rollout::schema::Migrations;
 use crate::rollout::{Elements, Folders};
 use crate::services::Offer;
 use crate::shutdown::Tasks;
@@ -57,10 +57,12 @@ async fn start() -> Daemon {
     let page_key = paging::Key::open(&data).unwrap();
     let (metrics, tasks) = (Metrics::new(), Tasks::default());
     let limits = plugin::Config::default();
-    let offer = Offer::new(Fences::new(store.clone(), store::Config::default()), Tasks::default());
+    let fences = Fences::new(store.clone(), store::Config::default());
+    let offer = Offer::new(fences.clone(), Tasks::default());
     let plugins =
         Plugins::open(limits, &data, metrics.plugin.clone(), offer, Tasks::default()).unwrap();
-    let (migrations, tasks_of_plugins) = (Migrations, Tasks::default());
+    let migrations = Migrations::new(store.clone(), fences, migration::Config::default());
+    let tasks_of_plugins = Tasks::default();
     let folders = Folders { bundles: data.join("bundles"), elements: None };
     let elements = Elements::open(
         plugins,

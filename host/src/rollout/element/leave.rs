@@ -30,8 +30,9 @@ impl Task {
             return progress.fail(&failure.unwrap_or_else(|| nothing.into()), &self.keeps()).await;
         };
         let finalizing = async {
-            let finalized = self.shared.migrations.finalize(&running.plugin).await;
-            finalized.map_err(StageError::Migrate)
+            let (migrations, chain) = (&self.shared.migrations, running.plugin.chain());
+            let finalized = migrations.finalize(chain, &|said| progress.hear(said)).await;
+            finalized.map(|plan| plan.steps().count()).map_err(StageError::Migrate)
         };
         let finalized = progress.step(Stage::Serve, "finalize", finalizing).await;
         // A contract step that fails changes nothing about what serves.
@@ -98,7 +99,10 @@ impl Task {
     async fn forget(&self, data: Data, progress: &Progress) -> Result<(), StageError> {
         let migrations = &self.shared.migrations;
         match data {
-            Data::Keep => migrations.undo(&self.name).await.map_err(StageError::Migrate)?,
+            Data::Keep => {
+                let undone = migrations.undo(&self.name, &|said| progress.hear(said)).await;
+                let _n_undone = undone.map_err(StageError::Migrate)?;
+            }
             Data::Purge => {
                 let purging =
                     async { migrations.purge(&self.name).await.map_err(StageError::Migrate) };

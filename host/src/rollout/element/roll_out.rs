@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::super::failure::{Failure, Stage, StageError};
 use super::super::progress::{Progress, ROLLOUT_STEPS};
 use super::super::report::Status;
-use super::super::schema::MigratedPlugin;
 use super::super::wanted::Wanted;
 use super::super::{health, stages};
 use super::{Running, Task};
 use crate::log;
+use crate::migration::MigratedPlugin;
+use crate::migration::backfill::Pass;
 use crate::operation::{Level, OperationId};
 use crate::plugin::ProbedPlugin;
 use crate::plugin::generation::Generation;
@@ -74,22 +75,18 @@ impl Task {
         progress: &Progress,
     ) -> Result<(), StageError> {
         let plugin = self.prepare(wanted, progress).await?;
-        let before = self.serving.as_ref().map(|running| &running.plugin);
-        let migrating = stages::migrate(plugin, before, &self.shared.migrations);
+        let before = self.serving.as_ref().map(|running| &**running.plugin.chain());
+        let tell = |said: crate::migration::Progress<'_>| progress.hear(said);
+        let migrating = stages::migrate(plugin, before, &self.shared.migrations, &tell);
         let plugin = progress.step(Stage::Migrate, "migrate", migrating).await?;
-        self.start_and_switch(plugin, wanted, progress).await?;
-        let settled = self.shared.migrations.settle(&self.name).await;
-        settled.map_err(StageError::Migrate)
+        self.start_and_switch(plugin, wanted, progress).await
     }
 
-    /// What a failed rollout did to the schema is undone, unless clients may have been served by it.
+    /// What a failed rollout did to the schema is undone, unless it was settled because clients may have been
+    /// served by it.
     async fn leave_no_trace(&self, error: StageError, progress: &Progress) -> Failure {
-        let undone = if error.is_after_the_switch() {
-            self.shared.migrations.settle(&self.name).await
-        } else {
-            self.shared.migrations.undo(&self.name).await
-        };
-        if let Err(error) = undone {
+        let tell = |said: crate::migration::Progress<'_>| progress.hear(said);
+        if let Err(error) = self.shared.migrations.undo(&self.name, &tell).await {
             let message = format!("the schema is not as it was: {}", log::chain(&error));
             tracing::error!(element = %self.name, "{message}");
             progress.log(Level::Error, message).await;
@@ -138,7 +135,7 @@ impl Task {
             self.end(generation).await;
             return Err(error);
         }
-        let switching = async { self.publish(&generation, wanted) };
+        let switching = self.publish(&generation, wanted);
         let published = match progress.step(Stage::Start, "switch", switching).await {
             Ok(published) => published,
             Err(error) => {
@@ -175,17 +172,22 @@ impl Task {
         }
         let filling = async {
             let migrations = &self.shared.migrations;
-            migrations.backfill(plugin, generation).await.map_err(StageError::Migrate)
+            let tell = |said: crate::migration::Progress<'_>| progress.hear(said);
+            let filled = migrations.backfill(plugin, generation, Pass::First, &tell).await;
+            filled.map_err(StageError::Migrate)
         };
         progress.step(Stage::Start, "backfill", filling).await
     }
 
-    fn publish(
+    /// The switch. From here on clients may write what nobody may take back, so the schema is settled first.
+    async fn publish(
         &self,
         generation: &Arc<Generation>,
         wanted: &Wanted,
     ) -> Result<Arc<Published>, StageError> {
         let published = Published::new(Arc::clone(generation))?;
+        stages::check_clash(&published, wanted, &self.shared)?;
+        self.shared.migrations.settle(&self.name).await.map_err(StageError::Migrate)?;
         stages::publish(&published, wanted, &self.shared)?;
         Ok(published)
     }
@@ -213,7 +215,8 @@ impl Task {
             let Some((plugin, generation)) = now.filter(|(plugin, _)| plugin.has_backfills()) else {
                 return;
             };
-            if let Err(error) = shared.migrations.sweep(&plugin, &generation).await {
+            let swept = shared.migrations.backfill(&plugin, &generation, Pass::Sweep, &|_said| {});
+            if let Err(error) = swept.await {
                 let cause = log::chain(&error).to_string();
                 tracing::error!(element = %plugin.probed().element(), "rows written during the switch are not filled in: {cause}");
             }
