@@ -233,10 +233,7 @@ impl Fences {
         db: &impl ConnectionTrait,
         element: &ElementName,
     ) -> Result<(), Error> {
-        let fence = self.lock().remove(element);
-        if let Some(fence) = fence {
-            fence.close_idle(Instant::now() + Duration::from_secs(1));
-        }
+        self.forget(element);
         match self.backend() {
             Backend::Sqlite => Ok(()),
             Backend::Postgres => {
@@ -252,6 +249,13 @@ impl Fences {
         let fences: Vec<_> = self.lock().values().cloned().collect();
         for fence in fences {
             fence.close_idle(before);
+        }
+    }
+
+    /// Closes the fence of an element: the next that is asked for starts anew.
+    fn forget(&self, element: &ElementName) {
+        if let Some(fence) = self.lock().remove(element) {
+            fence.close_idle(Instant::now() + Duration::from_secs(1));
         }
     }
 

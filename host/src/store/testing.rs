@@ -82,6 +82,15 @@ impl Database {
         }
     }
 
+    /// Runs statements on it as the server's superuser.
+    pub(crate) async fn run_as_superuser(&self, sql: &str) {
+        let name = self.name.as_deref().expect("only a server has a superuser");
+        let options = options().expect("there is a server").database(name);
+        let mut connection = options.connect().await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
     /// Takes it off the server; a test that fails leaves it there to be looked at.
     pub(crate) async fn end(self) {
         let Some(name) = self.name else { return };

@@ -57,7 +57,7 @@ pub(crate) enum Use {
 
 /// A connection that waits to be used again.
 #[derive(Debug)]
-struct Idle {
+pub(super) struct Idle {
     session: Session,
     edition: u64,
     since: Instant,
@@ -247,7 +247,7 @@ impl Fence {
         self.idle().pop()
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
+    pub(super) fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

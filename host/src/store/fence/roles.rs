@@ -19,11 +19,11 @@ pub(super) struct Home {
     /// The schema.
     pub(super) schema: String,
     /// The host's role.
-    user: String,
+    pub(super) user: String,
     is_superuser: bool,
     may_create_roles: bool,
     /// Anybody may create tables in the schema, as was usual before PostgreSQL 15.
-    is_open: bool,
+    pub(super) is_open: bool,
     owns_schema: bool,
     /// Anybody may make temporary tables, as is usual, and it is this role's to forbid.
     may_forbid_temporary: bool,
