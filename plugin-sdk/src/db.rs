@@ -34,6 +34,8 @@
 mod error;
 mod params;
 mod row;
+#[cfg(feature = "sea-orm")]
+pub mod sea_orm;
 #[cfg(feature = "sea-query")]
 mod sea_query;
 mod transaction;

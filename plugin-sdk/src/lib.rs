@@ -89,6 +89,8 @@ pub use plugin_abi::{AbiError, ErrorCode};
 #[cfg(feature = "testing")]
 pub use plugin_sdk_macros::test;
 pub use plugin_sdk_macros::{json, plugin, settings};
+#[cfg(feature = "sea-orm")]
+pub use sea_orm;
 #[cfg(feature = "sea-query")]
 pub use sea_query;
 #[cfg(feature = "time")]
