@@ -42,9 +42,9 @@ mod words;
 pub(crate) use changes::Watching;
 pub(crate) use config::Config;
 pub(crate) use logs::{Level, Line};
-pub(crate) use read::{Filter, Order, Page, Slice};
+pub(crate) use read::{Filter, Order, Slice};
 pub(crate) use running::Running;
-pub(crate) use steps::{Step, StepState};
+pub(crate) use steps::Step;
 pub(crate) use words::{Kind, State};
 
 /// Every operation of this daemon. Clones are the same.

@@ -21,7 +21,6 @@ use crate::data::DataDir;
 mod authorizer;
 pub(crate) mod backup;
 pub(crate) mod config;
-#[allow(dead_code, reason = "the rows are there before the code that writes them")]
 pub(crate) mod entity;
 mod error;
 pub(crate) mod fence;
@@ -67,7 +66,6 @@ pub(crate) enum Backend {
     Postgres,
 }
 
-#[allow(dead_code, reason = "the store is there before the code that reads it")]
 impl Store {
     /// Opens the store, makes it if there is none yet, and brings its schema up to date.
     pub(crate) async fn open(config: &Config, data: &DataDir) -> Result<Self, Error> {
@@ -122,14 +120,6 @@ impl Store {
         match &self.place {
             Place::File(path) => Some(path),
             Place::Server(..) => None,
-        }
-    }
-
-    /// The address with its password, if it is on a server.
-    pub(crate) fn url(&self) -> Option<&str> {
-        match &self.place {
-            Place::File(_) => None,
-            Place::Server(hold) => Some(hold.url().reveal()),
         }
     }
 

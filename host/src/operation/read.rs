@@ -76,18 +76,9 @@ impl Operations {
         Ok(self.list(&filter, Order::NewestFirst, slice).await?.items.pop())
     }
 
-    /// What was begun or waits to be, of `target`, oldest first: after a start, what the last run left behind.
-    pub(crate) async fn unfinished(&self, target: &Target) -> Result<Vec<Operation>, Error> {
-        let filter = Filter { target: Some(target.clone()), states: State::OPEN.to_vec() };
-        self.everything(&filter).await
-    }
-
-    /// The same, of every target.
-    pub(crate) async fn all_unfinished(&self) -> Result<Vec<Operation>, Error> {
-        self.everything(&Filter { target: None, states: State::OPEN.to_vec() }).await
-    }
-
-    async fn everything(&self, filter: &Filter) -> Result<Vec<Operation>, Error> {
+    /// What was begun or waits to be, oldest first: after a start, what the last run left behind.
+    pub(crate) async fn unfinished(&self) -> Result<Vec<Operation>, Error> {
+        let filter = Filter { target: None, states: State::OPEN.to_vec() };
         let rows = row::Entity::find().filter(filter.condition());
         self.all(Order::OldestFirst.after(rows, None)).await
     }

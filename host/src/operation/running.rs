@@ -102,11 +102,6 @@ impl Operations {
 }
 
 impl Running {
-    /// Its id.
-    pub(crate) fn id(&self) -> OperationId {
-        self.id
-    }
-
     /// Does `work` as the step `name`: what it comes to is written down, and handed back.
     ///
     /// # Cancellation
@@ -141,11 +136,6 @@ impl Running {
     /// It could not be done.
     pub(crate) async fn fail(self, failure: Failure) {
         self.finish(End::Failed(failure)).await;
-    }
-
-    /// It need not be done any more: `by` takes its place.
-    pub(crate) async fn give_way(self, by: OperationId) {
-        self.finish(End::Superseded { by }).await;
     }
 
     async fn begin(&self, name: &'static str) -> Begun {

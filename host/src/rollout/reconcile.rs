@@ -65,7 +65,7 @@ impl Elements {
     /// The operations that were under way, the newest of each element; those before it are superseded.
     async fn unfinished(&self) -> Result<Vec<Operation>, Error> {
         let mut newest: Vec<Operation> = Vec::new();
-        for operation in self.shared.operations.all_unfinished().await?.into_iter().rev() {
+        for operation in self.shared.operations.unfinished().await?.into_iter().rev() {
             match newest.iter().find(|it| it.target == operation.target) {
                 None => newest.push(operation),
                 Some(by) => self.shared.operations.supersede(operation.id, by.id).await?,
