@@ -36,6 +36,7 @@ pub(crate) mod run;
 mod schema;
 mod transaction;
 mod undo;
+mod witness;
 
 pub(crate) use chain::{Chain, ChainError, MigrationId};
 pub(crate) use error::Error;

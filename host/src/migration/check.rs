@@ -48,6 +48,17 @@ pub(crate) enum Effect {
     },
 }
 
+impl Effect {
+    /// The names in it.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = &String> {
+        let (first, second) = match self {
+            Self::Created(table) | Self::Dropped(table) => (table, None),
+            Self::Renamed { from, to } => (from, Some(to)),
+        };
+        std::iter::once(first).chain(second)
+    }
+}
+
 /// What may be done now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {

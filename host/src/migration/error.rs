@@ -59,6 +59,18 @@ pub(crate) enum Error {
         /// What the database said.
         reason: String,
     },
+    /// Statements did what nobody saw in them.
+    #[error(
+        "migration `{name}` ({id}) touched {what}, which is not its element's, and was taken back; its statements look harmless and are not"
+    )]
+    Strayed {
+        /// Which.
+        name: String,
+        /// Its id.
+        id: MigrationId,
+        /// What it touched.
+        what: String,
+    },
     /// Requests hold what the step needs.
     #[error(
         "migration `{name}` ({id}) waited {n_attempts} times for what requests hold, {wait_ms} ms each time, and left nothing behind; try again when fewer long transactions are open, or raise `migration.lock_wait_ms`"

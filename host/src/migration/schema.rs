@@ -1,6 +1,6 @@
 //! What the database itself says there is, and the statements of a step as it runs them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use packer::bundle::ElementName;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, Statement};
@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::chain::MigrationId;
 use super::check::{Direction, Effect, Owner, World};
 use super::error::{code, said};
+use super::witness::Witness;
 use super::{Error, Migrations, ledger};
 use crate::store::Backend;
 
@@ -70,8 +71,15 @@ impl Migrations {
         statements: &[String],
         effects: &[Effect],
     ) -> Result<(), Error> {
+        let backend = self.store.backend();
+        let mut own: BTreeSet<_> = ledger::tables_of(db, element).await?.into_iter().collect();
+        own.extend(effects.iter().flat_map(Effect::tables).cloned());
+        let before = Witness::look(db, backend).await?;
         for (position, sql) in statements.iter().enumerate() {
             self.execute_one(db, half, position + 1, sql).await?;
+        }
+        if let Some(what) = Witness::look(db, backend).await?.strayed(&before, &own) {
+            return Err(Error::Strayed { name: half.name.to_owned(), id: half.id, what });
         }
         for effect in effects {
             match effect {

@@ -2,6 +2,7 @@
 
 mod filling;
 mod steps;
+mod straying;
 
 use std::sync::Arc;
 
