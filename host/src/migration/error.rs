@@ -150,6 +150,7 @@ impl Error {
             | Self::Fence(_)
             | Self::Taken { .. }
             | Self::Statement { .. }
+            | Self::Strayed { .. }
             | Self::Blocked { .. }
             | Self::TooSlow { .. }
             | Self::DownRefused { .. }
