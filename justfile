@@ -32,3 +32,11 @@ pack-hello:
 # Runs the daemon of this checkout.
 serve *FLAGS:
     cargo run --release -- serve --data .metapaas --bundles plugins-dir {{ FLAGS }}
+
+# The release: a tar with the binary, its systemd unit, example settings and README, below `target/dist`.
+dist *ARGS:
+    packer/dist/build {{ ARGS }}
+
+# The same in a container image, made by `podman` or `docker`.
+image ENGINE="podman": dist
+    {{ ENGINE }} build --file packer/images/control-plane/Containerfile --tag metapaas target/dist

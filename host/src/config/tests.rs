@@ -41,6 +41,10 @@ impl Run {
         Config::load(self.sources).unwrap()
     }
 
+    fn shown(self) -> Vec<Shown> {
+        Shown::all(self.sources).unwrap()
+    }
+
     fn check_refused(self, wanted: &Expect) {
         let error = Config::load(self.sources).unwrap_err();
         let directory = self.directory.path().file_name().unwrap().to_str().unwrap();
@@ -197,4 +201,26 @@ fn an_address_of_a_database_is_not_repeated() {
     run("").variable("METAPAAS__STORE__DATABASE_URL", "mysql://ops:hunter2@db/mp").check_refused(&expect!["setting `store.database_url` has a value of the wrong kind: correct it in environment variable METAPAAS__STORE__DATABASE_URL; caused by: this is no address of a PostgreSQL database, write `postgres://USER:PASSWORD@HOST/DATABASE` for key `store.database_url`"]);
     run("[store]\nconnections_max = 0")
         .check_refused(&expect!["setting `store.connections_max` is 0: it must be at least 1"]);
+}
+
+/// A line that is commented out without a space is a setting.
+#[test]
+fn the_example_has_every_setting_with_its_default() {
+    let example = include_str!("../../../packer/dist/metapaas.toml");
+    let uncomment = |line: &str| match line.strip_prefix('#') {
+        Some(setting) if !setting.starts_with(' ') => setting.to_owned(),
+        Some(_) | None => line.to_owned(),
+    };
+    let all: Vec<_> = example.lines().map(uncomment).collect();
+    let shown = run(&all.join("\n")).shown();
+    let defaults = run("").shown();
+    for (setting, default) in shown.iter().zip(&defaults) {
+        let in_the_example = matches!(setting.origin, Origin::File { .. });
+        assert!(in_the_example, "`{}` is not in the example", setting.key);
+        // Without a default there is an example of a value.
+        if !default.value.is_null() && setting.key != "data" {
+            assert_eq!(setting.value, default.value, "{}", setting.key);
+        }
+    }
+    run(example).config();
 }
