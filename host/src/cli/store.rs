@@ -18,7 +18,8 @@ use crate::store::backup::{self, Existing, Made, Restored};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Copy the store into one file, also while the daemon serves: the database at one moment, the tables of
-    /// plugins included, and what the admin token is checked against. Bundles are not in it.
+    /// plugins included, and what the admin token is checked against. Bundles and the
+    /// files of secrets are not in it.
     Backup(Backup),
     /// Put a backup in the place of the store. The daemon must be stopped. Whole or not at all.
     Restore(Restore),

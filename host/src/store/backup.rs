@@ -3,8 +3,8 @@
 //! Guarantees: a backup is the store at one moment, with what else of the data directory must survive
 //! ([`KEPT`]); it is there whole or not at all, and readable by this user alone. A restore happens whole or not at
 //! all, never beside a running daemon and never over a store that holds something, unless told so. A backup goes
-//! back into the kind of database that it was made of. Not in it: bundles, which come from their repository
-//! again; PostgreSQL's users and grants, which the daemon makes at its start.
+//! back into the kind of database that it was made of. Not in it: bundles and files of secrets, which come
+//! again from where they came; PostgreSQL's users and grants, which the daemon makes at its start.
 //!
 //! It runs in a process of its own, a command of the client, so it may block on files. Whoever can change a
 //! backup can change all that the daemon does.
