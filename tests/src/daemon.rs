@@ -13,6 +13,7 @@ use crate::database::{Database, Look, OwnDatabase};
 use crate::plugins::{self, Plugin};
 use crate::proc::Proc;
 use crate::process::Server;
+use crate::shell::Shell;
 
 const TOKEN: &str = "admin token: ";
 /// Longer than any rollout takes that is not stuck.
@@ -279,6 +280,13 @@ impl Daemon {
         command.env("METAPAAS_ENDPOINT", format!("http://{}", self.client.address));
         command.envs(self.client.token.as_ref().map(|token| ("METAPAAS_TOKEN", token)));
         command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"))
+    }
+
+    /// Somebody at a command line on its host, with the client context that its first start wrote.
+    #[must_use]
+    pub fn shell(&self) -> Shell {
+        let folder = self.folder.path().to_owned();
+        Shell { context: folder.join(CONTEXT_FILE), folder, environment: Vec::new() }
     }
 
     /// The directory that holds all of its state.

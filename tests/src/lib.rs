@@ -20,5 +20,6 @@ pub mod plugins;
 pub mod proc;
 pub mod process;
 pub mod schema;
+pub mod shell;
 pub mod swaps;
 pub mod writes;
