@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use metapaas_tests::daemon::{Daemon, Options};
 use metapaas_tests::plugins::{Plugin, Workspace};
 use metapaas_tests::shell::Shell;
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::time::timeout;
 
 /// A daemon that is offered `swap` in two versions, and somebody at its command line.
 async fn scene() -> (Daemon, Shell) {
@@ -28,7 +30,8 @@ async fn stuck() -> (Daemon, Shell) {
     (daemon, shell)
 }
 
-const INSTALL_STUCK: &str = "ee install broken --version 0.1.0 --set spares_probe=true";
+/// Longer than anything here takes; reaching it is a failure.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn an_element_lives_its_life_on_the_command_line() {
@@ -125,7 +128,6 @@ async fn every_failure_has_its_exit_code_and_its_problem() {
         ("ee list --token metapaas_1_2", 4, "UNAUTHENTICATED"),
         ("ee list -e http://127.0.0.1:1", 3, "CLIENT_UNREACHABLE"),
         ("ee list -u admin", 2, "CLIENT_USAGE"),
-        ("ee plan nothing@0.1.0", 1, "VERSION_NOT_FOUND"),
         ("context use nothing", 1, "CLIENT_FAILED"),
     ] {
         let failed = shell.run(&format!("{line} -o json")).expect(code);
@@ -158,7 +160,7 @@ async fn settings_are_set_one_by_one() {
     fs::write(shell.folder.join("settings.yaml"), "spares_probe: false\n").unwrap();
     // It does not come to serve, which is of no importance here: what is wanted is kept.
     let file = "--settings settings.yaml --isolation process --no-wait";
-    let _begun = shell.run(&format!("ee install broken --version 0.1.0 {file}")).expect(0);
+    let _begun = shell.run(&format!("ee install broken --version 0.2.0 {file}")).expect(0);
     let settings = || shell.run("ee settings broken -o json").expect(0).json();
     assert_eq!(settings(), json!({ "spares_probe": false }));
     let _begun = shell.run("ee settings broken --set spares_probe=true --no-wait").expect(0);
@@ -172,11 +174,17 @@ async fn settings_are_set_one_by_one() {
 #[tokio::test]
 async fn ctrl_c_ends_the_wait_and_not_the_operation() {
     let (daemon, shell) = stuck().await;
-    let waits = shell.start(INSTALL_STUCK);
-    let running = "/v1/operations?state=RUNNING";
-    while daemon.get(running).await.expect(200).json::<serde_json::Value>()["items"] == json!([]) {}
-    let operations: serde_json::Value = daemon.get(running).await.expect(200).json();
-    let id = operations["items"][0]["id"].as_str().unwrap().to_owned();
+    let waits = shell.start("ee install broken --version 0.2.0 --set spares_probe=true");
+    let running = async {
+        loop {
+            let path = "/v1/operations?state=RUNNING";
+            let operations: Value = daemon.get(path).await.expect(200).json();
+            if let Some(id) = operations["items"][0]["id"].as_str() {
+                break id.to_owned();
+            }
+        }
+    };
+    let id = timeout(PATIENCE, running).await.expect("the operation begins");
     waits.interrupt();
     let left = waits.end().expect(130);
     assert!(left.stderr.contains(&format!("operation {id} goes on: ")), "{left:?}");
@@ -201,10 +209,8 @@ async fn a_token_that_is_reset_counts_at_once_and_is_known_to_the_context() {
     let by_hand = nobody.with("METAPAAS_ENDPOINT", &endpoint).with("METAPAAS_TOKEN", token);
     let _listed = by_hand.run("ee list").expect(0);
 
-    let stopped = daemon.data();
     let nowhere = shell.run("token reset --data bundles").expect(2);
     assert!(nowhere.stderr.contains("is no data directory"), "{nowhere:?}");
-    assert!(stopped.join("identity.json").exists());
 }
 
 #[tokio::test]

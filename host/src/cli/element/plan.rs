@@ -6,6 +6,7 @@
 use std::fmt::Write;
 
 use clap::Args;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::reference::Pinned;
@@ -31,15 +32,25 @@ pub(in crate::cli) enum Depth {
     Statements,
 }
 
+/// What of a plan the client decides by.
+#[derive(Debug, Deserialize)]
+struct Made {
+    #[serde(default)]
+    from: Option<String>,
+    to: String,
+    steps: Vec<Value>,
+}
+
 /// Asks for a plan and prints it.
 pub(in crate::cli) async fn run(session: &Session, plan: &Plan, depth: Depth) -> Exit {
     let printed = async {
         let answer = ask(session, plan).await?;
+        let made: Made = answer.document()?;
         session.output.answer(&answer, |document, paint| render(document, paint, depth))?;
-        answer.document::<Value>()
+        Ok(made)
     };
     match printed.await {
-        Ok(document) if is_empty(View::of(&document)) => Exit::Ok,
+        Ok(made) if made.is_empty() => Exit::Ok,
         Ok(_something) => Exit::Refused,
         Err(error) => {
             let _other_code = session.output.failure(&error);
@@ -54,9 +65,12 @@ async fn ask(session: &Session, plan: &Plan) -> Result<Answer, Error> {
     call.query("version", Some(version)).send().await
 }
 
-/// Whether a rollout would change nothing.
-fn is_empty(plan: View<'_>) -> bool {
-    plan.text("/from") == plan.text("/to") && plan.items("/steps").next().is_none()
+impl Made {
+    /// Whether a rollout would change nothing.
+    fn is_empty(&self) -> bool {
+        let Self { from, to, steps } = self;
+        from.as_ref() == Some(to) && steps.is_empty()
+    }
 }
 
 /// All steps in the order in which they are run, with when that is.
@@ -164,12 +178,14 @@ mod tests {
 
     #[test]
     fn only_the_serving_version_with_its_schema_is_nothing_to_do() {
-        for (from, steps, wanted) in
-            [("0.2.0", json!([]), true), ("0.1.0", json!([]), false), ("0.2.0", json!([{}]), false)]
-        {
-            let plan = json!({ "from": from, "to": "0.2.0", "steps": steps });
-            assert_eq!(is_empty(View::of(&plan)), wanted, "{plan}");
+        for (document, wanted) in [
+            (json!({ "from": "0.2.0", "to": "0.2.0", "steps": [] }), true),
+            (json!({ "from": "0.1.0", "to": "0.2.0", "steps": [] }), false),
+            (json!({ "from": "0.2.0", "to": "0.2.0", "steps": [{}] }), false),
+            (json!({ "to": "0.2.0", "steps": [] }), false),
+        ] {
+            let made: Made = serde_json::from_value(document.clone()).unwrap();
+            assert_eq!(made.is_empty(), wanted, "{document}");
         }
-        assert!(!is_empty(View::of(&json!({ "to": "0.2.0", "steps": [] }))));
     }
 }
