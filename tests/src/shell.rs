@@ -107,7 +107,8 @@ impl Ran {
     #[must_use]
     #[track_caller]
     pub fn expect(self, wanted: i32) -> Self {
-        assert_eq!(self.code, Some(wanted), "{self:?}");
+        let Self { line, code, .. } = &self;
+        assert_eq!(*code, Some(wanted), "`metapaas {line}`: {self:?}");
         self
     }
 

@@ -3,6 +3,8 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
+use rustix::termios::tcgetwinsize;
+
 use super::{Operation, PAUSE, Step};
 use crate::cli::output::{Cell, Format, Paint, Table, clean};
 use crate::timestamp::Timestamp;
@@ -74,7 +76,7 @@ impl Show {
     /// A moment has passed.
     pub(super) fn tick(&mut self) {
         let Self::Live { paint, operation: Some(operation), n_lines } = self else { return };
-        let text = draw(operation, *paint, Timestamp::now());
+        let text = draw(operation, *paint, columns(), Timestamp::now());
         let up = if *n_lines == 0 { String::new() } else { format!("\x1b[{n_lines}F\x1b[J") };
         say(&format!("{up}{text}"));
         *n_lines = text.lines().count();
@@ -99,14 +101,21 @@ fn title(operation: &Operation) -> String {
     clean(&format!("operation {id}: {kind} {name}")).trim_end().to_owned()
 }
 
+/// How many characters fit on a line; what is longer would be two, and be drawn over in part only.
+fn columns() -> usize {
+    let size = tcgetwinsize(io::stderr());
+    size.ok().map(|size| size.ws_col.into()).filter(|n_columns| *n_columns > 0).unwrap_or(80)
+}
+
 /// All that is drawn on a terminal.
-fn draw(operation: &Operation, paint: Paint, now: Timestamp) -> String {
+fn draw(operation: &Operation, paint: Paint, n_columns: usize, now: Timestamp) -> String {
+    let title: String = title(operation).chars().take(n_columns).collect();
     let mut table = Table::new(["STEP", "STATE", "TIME"]);
     for step in operation.steps.iter().filter(|step| step.started_at.is_some()) {
         let time = duration(step, now).unwrap_or_default();
         table.row([step.name.as_str().into(), Cell::standing(&step.state), time.into()]);
     }
-    format!("{}\n{}", title(operation), table.render(paint, "waits to begin"))
+    format!("{title}\n{}", table.render(paint, "waits to begin"))
 }
 
 /// The line of a step that has ended.
@@ -157,12 +166,12 @@ mod tests {
     fn steps_are_drawn_with_the_time_they_take() {
         let now = Timestamp::try_from("2026-01-01T00:01:05.120Z".to_owned()).unwrap();
         expect![[r#"
-            operation 0199: element.upgrade s3
+            operation 0199: element.up
             STEP   STATE      TIME
             fetch  SUCCEEDED  12 ms
             probe  RUNNING    1 min 05 s
         "#]]
-        .assert_eq(&draw(&operation(), Paint::Plain, now));
+        .assert_eq(&draw(&operation(), Paint::Plain, 26, now));
     }
 
     #[test]
