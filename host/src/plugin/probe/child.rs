@@ -61,7 +61,11 @@ pub(crate) fn describe(library: &Path) -> Result<Vec<u8>, String> {
     let path = library.to_owned();
     on_plugin_thread(Mark::new(), move |thread| {
         let library = Library::open(&path, thread).map_err(|(error, _mapped)| error.to_string())?;
-        Ok(library.descriptor(thread))
+        let descriptor = library.descriptor(thread);
+        match declared::said_instead(&descriptor) {
+            Some(reason) => Err(format!("it declares what cannot be: {reason}")),
+            None => Ok(descriptor),
+        }
     })
 }
 

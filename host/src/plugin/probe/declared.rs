@@ -17,6 +17,8 @@ const RESERVED_SLUGS: [&str; 4] = ["metapaas", "plugin", "pg", "sqlite"];
 pub(crate) enum DeclaredError {
     #[error("its descriptor is not what this daemon reads: {reason}")]
     Parse { reason: String },
+    #[error("it declares what cannot be: {reason}")]
+    Said { reason: String },
     #[error("its descriptor has schema version {theirs}, this daemon reads {SCHEMA_VERSION}")]
     SchemaVersion { theirs: u32 },
     #[error("it was built for ABI revision {theirs}, this daemon speaks {ABI_REVISION}")]
@@ -45,6 +47,9 @@ pub(crate) enum DeclaredError {
 
 /// Reads and checks a descriptor.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Descriptor, DeclaredError> {
+    if let Some(reason) = said_instead(bytes) {
+        return Err(DeclaredError::Said { reason: reason.to_owned() });
+    }
     let descriptor: Descriptor = serde_json::from_slice(bytes)
         .map_err(|error| DeclaredError::Parse { reason: error.to_string() })?;
     if descriptor.schema_version != SCHEMA_VERSION {
@@ -59,6 +64,12 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Descriptor, DeclaredError> {
     }
     check_routes(&descriptor)?;
     Ok(descriptor)
+}
+
+/// The sentence that a plugin writes in place of a descriptor: why it has none.
+pub(super) fn said_instead(bytes: &[u8]) -> Option<&str> {
+    let text = str::from_utf8(bytes).ok()?.trim();
+    (!text.is_empty() && !text.starts_with('{')).then_some(text)
 }
 
 fn check_build(build: &Build) -> Result<(), DeclaredError> {
@@ -174,6 +185,16 @@ mod tests {
             json!("sparc"),
             expect!["it was built for `sparc`, this daemon for `x86_64-unknown-linux-gnu`"],
         );
+    }
+
+    #[test]
+    fn a_plugin_that_says_why_it_has_no_descriptor_is_heard() {
+        let error = parse(b"plugin `demo`: migration `sizes`: an expand step needs a `down`");
+        expect!["it declares what cannot be: plugin `demo`: migration `sizes`: an expand step needs a `down`"]
+            .assert_eq(&error.unwrap_err().to_string());
+        let error = parse(b"");
+        expect!["its descriptor is not what this daemon reads: EOF while parsing a value at line 1 column 0"]
+            .assert_eq(&error.unwrap_err().to_string());
     }
 
     #[test]
