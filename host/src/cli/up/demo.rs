@@ -108,7 +108,7 @@ pub(super) async fn make(checkout: &Checkout, bundles: &Path) -> anyhow::Result<
         packed_at.map_or(true, |packed_at| packed_at < changed_at)
     };
     for version in VERSIONS.iter().filter(is_old) {
-        say(format!("building {ELEMENT} {} …", version.number));
+        say(format!("building {ELEMENT} {} (once) …", version.number));
         let library = cargo::build(&checkout.root, ELEMENT, version.features).await?;
         let out = bundles.to_owned();
         let packing = tokio::task::spawn_blocking(move || pack(library, out));
