@@ -41,7 +41,6 @@ mod witness;
 pub(crate) use chain::{Chain, ChainError, MigrationId};
 pub(crate) use error::Error;
 pub(crate) use ledger::Rollback;
-pub(crate) use plan::{Plan, PlanError};
 pub(crate) use progress::{Progress, Tell};
 pub(crate) use run::MigratedPlugin;
 

@@ -169,8 +169,9 @@ impl Migrations {
             ..Default::default()
         };
         crate::fault::point("backfill.keep");
-        let kept = row::Entity::update(row).exec(self.store.connection()).await;
-        kept.map(|_row| ()).map_err(LedgerError::from)
+        row::Entity::update(row).exec(self.store.connection()).await?;
+        crate::fault::point("backfill.kept");
+        Ok(())
     }
 }
 

@@ -8,18 +8,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use packer::bundle::ElementName;
-use plugin_abi::descriptor::Phase;
 use sea_orm::DatabaseTransaction;
 
 use super::chain::{Chain, Migration};
 use super::check::{self, Direction};
-use super::ledger::{self, Applied, Ledger, LedgerError, Rollback, Standing};
+use super::ledger::{self, Applied, Ledger, Rollback, Standing};
 use super::plan::{self, Plan, PlanError, Step};
 use super::schema::{self, Half, is_busy};
 use super::transaction::commit;
 use super::{Error, Migrations, Progress, Tell, backfill, phase_word};
 use crate::plugin::ProbedPlugin;
-use crate::store::Backend;
 use crate::timestamp::Timestamp;
 
 /// How long to leave a table alone before it is asked for again; doubled each time.

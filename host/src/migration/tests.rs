@@ -10,6 +10,7 @@ use packer::bundle::ElementName;
 use plugin_abi::descriptor::{self, Build, Descriptor, Phase, Statements, TypeDescriptor};
 use sea_orm::{ConnectionTrait, Statement};
 
+use super::plan::Plan;
 use super::*;
 use crate::log;
 use crate::store::testing::Database;

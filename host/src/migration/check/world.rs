@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use packer::bundle::ElementName;
 
-use super::super::chain::Chain;
 use crate::store::Backend;
 
 /// Whose a table is.
@@ -39,11 +38,6 @@ impl World {
         }
         let (tables, indexes) = (BTreeMap::new(), BTreeMap::new());
         Self { element: element.clone(), backend, prefixes, tables, indexes }
-    }
-
-    /// The world of a chain on a database where nothing is yet.
-    pub(crate) fn empty(chain: &Chain) -> Self {
-        Self::new(chain.element(), chain.slugs(), chain.backend())
     }
 
     /// Which database it is.
