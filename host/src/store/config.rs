@@ -86,6 +86,11 @@ impl Config {
         Duration::from_millis(self.plugin_statement_limit_ms)
     }
 
+    /// How long a statement of a plugin waits for a lock, so that it is told apart from one that is slow by itself.
+    pub(super) fn plugin_lock_limit(&self) -> Duration {
+        self.plugin_statement_limit() / 4 * 3
+    }
+
     /// How long a transaction of a plugin may be open.
     pub(crate) fn plugin_transaction_limit(&self) -> Duration {
         Duration::from_millis(self.plugin_transaction_limit_ms)

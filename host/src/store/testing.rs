@@ -95,7 +95,16 @@ impl Database {
     pub(crate) async fn end(self) {
         let Some(name) = self.name else { return };
         let mut server = server().await.unwrap();
-        for sql in [format!("DROP DATABASE {name} WITH (FORCE)"), format!("DROP ROLE {name}")] {
+        // The roles of its elements are the server's, and its user commands them.
+        let roles_of_elements = format!(
+            "DO $$ DECLARE element TEXT; BEGIN FOR element IN SELECT roleid::regrole FROM pg_auth_members \
+             WHERE member = '{name}'::regrole LOOP EXECUTE 'DROP ROLE ' || element; END LOOP; END $$"
+        );
+        for sql in [
+            format!("DROP DATABASE {name} WITH (FORCE)"),
+            roles_of_elements,
+            format!("DROP ROLE {name}"),
+        ] {
             sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut server).await.unwrap();
         }
     }

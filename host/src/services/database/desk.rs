@@ -20,6 +20,10 @@ use crate::store::fence::{Fence, Fences, Use};
 /// How long tasks may take to stop what they are doing when the generation has ended.
 const STOP_WITHIN: Duration = Duration::from_secs(2);
 
+/// The database keeps the limit of a statement itself, and knows whether the statement was done. So much later the
+/// host does.
+const GRACE: Duration = Duration::from_millis(500);
+
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
@@ -149,7 +153,7 @@ async fn alone(fence: &Arc<Fence>, limits: Limits, ended: &CancellationToken, ca
     lease.session().run_until(until);
     let answer = tokio::select! {
         () = ended.cancelled() => None,
-        () = tokio::time::sleep_until(until.into()) => Some(Err(Trouble::too_slow(limits.statement))),
+        () = tokio::time::sleep_until((until + GRACE).into()) => Some(Err(Trouble::too_slow(limits.statement))),
         answer = statement::run_alone(&mut lease, call.payload()) => {
             call.answer(answer);
             return lease.give_back().await;

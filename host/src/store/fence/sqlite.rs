@@ -35,6 +35,7 @@ impl SqliteSession {
     ) -> Result<Self, Error> {
         let options = open::sqlite_options(path, config)
             .create_if_missing(false)
+            .busy_timeout(config.plugin_lock_limit())
             .statement_cache_capacity(STATEMENTS_KEPT)
             .thread_name(|_nth| "plugin database".to_owned())
             .disable_statement_logging();
