@@ -246,3 +246,33 @@ async fn shells_complete_the_commands() {
         assert!(script.contains("uninstall") && script.contains("no-wait"), "{name}");
     }
 }
+
+#[tokio::test]
+async fn a_plan_answers_by_its_exit_code_and_shows_the_statements() {
+    let daemon = Daemon::start().await;
+    for package in ["migrates", "migrates-next"] {
+        daemon.offer(&Plugin::built(Workspace::Fixtures, package));
+    }
+    let shell = daemon.shell();
+    let first = shell.run("ee plan migrates@0.1.0").expect(2);
+    assert!(first.stdout.contains("serving   nothing"), "{first:?}");
+    let _installed = shell.run("ee install migrates --version 0.1.0").expect(0);
+    let nothing = shell.run("ee plan migrates@0.1.0").expect(0);
+    assert!(nothing.stdout.contains("the schema stays as it is"), "{nothing:?}");
+
+    let next = shell.run("migrations plan migrates@0.2.0").expect(2);
+    for part in ["wanted    0.2.0", "before the switch", "ALTER TABLE"] {
+        assert!(next.stdout.contains(part), "{part}: {next:?}");
+    }
+    let document = shell.run("ee plan migrates@0.2.0 -o json").expect(2);
+    let path = "/v1/elements/migrates/plan?version=0.2.0";
+    assert_eq!(document.stdout.trim_end(), daemon.get(path).await.expect(200).text());
+    let absent = shell.run("ee plan migrates@9.9.9 -o json").expect(1);
+    assert_eq!(absent.problem()["code"], "VERSION_NOT_FOUND");
+
+    let before = shell.run("migrations status migrates").expect(0).stdout;
+    assert_eq!(before.matches("APPLIED").count(), 2, "a head and a row: {before}");
+    let _upgraded = shell.run("ee upgrade migrates").expect(0);
+    let after = shell.run("migrations status").expect(0).stdout;
+    assert_eq!(after.lines().count(), before.lines().count() + 1, "{after}");
+}
