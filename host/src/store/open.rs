@@ -83,6 +83,8 @@ pub(super) fn postgres_options(
         .map_err(|error| Error::of(Backend::Postgres, &url.to_string(), connecting(error)))?;
     Ok(options.application_name("metapaas").options([
         ("timezone", "UTC".to_owned()),
+        // That a table is there already is no news.
+        ("client_min_messages", "warning".to_owned()),
         ("synchronous_commit", "on".to_owned()),
         ("lock_timeout", config.lock_timeout_ms.to_string()),
         ("statement_timeout", config.statement_timeout_ms.to_string()),
