@@ -59,6 +59,7 @@ impl Call {
     pub(super) fn answer(self, answer: Result<Vec<u8>, Trouble>) {
         let bytes = answer.unwrap_or_else(|trouble| {
             self.counters.faults.fetch_add(1, Ordering::Relaxed);
+            trouble.warn_if_denied();
             trouble.encode()
         });
         self.complete(Ok(bytes));

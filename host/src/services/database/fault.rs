@@ -92,6 +92,14 @@ impl Trouble {
         Self { kind, code: code.into_owned(), constraint, message }
     }
 
+    /// An operator wants to know of a plugin that tried its fence.
+    pub(super) fn warn_if_denied(&self) {
+        if self.kind == FaultKind::Denied {
+            let Self { message, code, .. } = self;
+            tracing::warn!(target: "plugin", code, "the database refused: {message}");
+        }
+    }
+
     /// The answer that tells it.
     pub(super) fn encode(&self) -> Vec<u8> {
         let Self { kind, code, constraint, message } = self;

@@ -68,6 +68,22 @@ impl Plugin {
         database.end().await;
     }
 
+    /// Nothing of the plugin's runs on the server.
+    async fn wait_until_nothing_runs(&self) {
+        let began = Instant::now();
+        let sql = "SELECT count(*) AS n FROM pg_stat_activity \
+            WHERE application_name = 'metapaas mine' AND datname = current_database() AND state = 'active'";
+        loop {
+            let statement = sea_orm::Statement::from_string(sea_orm::DbBackend::Postgres, sql);
+            let row = self.store.connection().query_one_raw(statement).await.unwrap().unwrap();
+            if row.try_get::<i64>("", "n").unwrap() == 0 {
+                return;
+            }
+            assert!(began.elapsed() < LONG, "a statement of the plugin goes on");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// How many rows of the plugin's the host sees.
     async fn n_rows(&self) -> i64 {
         let backend = self.store.connection().get_database_backend();
@@ -553,6 +569,7 @@ async fn a_statement_ends_at_its_limit() {
             // Not even when the plugin turns the server's own limit off.
             let sql = "SELECT set_config('statement_timeout', '0', false), pg_sleep(600)";
             assert_eq!(plugin.speech.query(sql, &[]).await, "Timeout");
+            plugin.wait_until_nothing_runs().await;
         }
         assert_eq!(plugin.speech.query("SELECT 1 AS one", &[]).await[..6], *"[one] ");
         plugin.end().await;
@@ -677,6 +694,65 @@ async fn what_a_migration_adds_is_there_at_once() {
         plugin.offer.fences.refresh(&element).await.unwrap();
         if plugin.store.backend() == Backend::Sqlite {
             assert_eq!(plugin.speech.query("SELECT * FROM mine_more", &[]).await, "Denied");
+        }
+    })
+    .await;
+}
+
+/// What a plugin does with a transaction before it is cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    Commit,
+    Rollback,
+    Nothing,
+}
+
+#[tokio::test]
+async fn whenever_a_generation_is_cut_off_what_was_acknowledged_is_there_and_nothing_is_halfway() {
+    const N_STATEMENTS: i64 = 4;
+    each(async |plugin| {
+        for round in 0..24_i64 {
+            let last =
+                [Last::Commit, Last::Rollback, Last::Nothing][usize::try_from(round % 3).unwrap()];
+            let mut speech = Speech::begin(&plugin.offer);
+            let tx = speech.begin_transaction().await;
+            for nth in 0..N_STATEMENTS {
+                let id = round * N_STATEMENTS + nth;
+                let sql = format!("INSERT INTO mine_notes (id, text) VALUES ({id}, '{id}')");
+                let statement = Statement { transaction: Some(tx), sql: &sql, params: Vec::new() };
+                speech.say(&Request::Execute(statement));
+            }
+            let end = match last {
+                Last::Commit => Some(speech.say(&Request::Commit(tx))),
+                Last::Rollback => Some(speech.say(&Request::Rollback(tx))),
+                Last::Nothing => None,
+            };
+            // Another moment in each round, from before the first statement to after the last.
+            tokio::time::sleep(Duration::from_micros(150) * u32::try_from(round).unwrap()).await;
+            speech.conversation.lost("it crashed");
+            let mut is_done = false;
+            for call in 2..=speech.n_calls {
+                let outcome = speech.hear(call).await;
+                is_done |= Some(call) == end && outcome.is_ok_and(|answer| told(&answer) == "done");
+            }
+            // It waits until the one before is over, on SQLite by the lock and elsewhere by its rows.
+            let from = round * N_STATEMENTS;
+            let sql = format!(
+                "DELETE FROM mine_notes WHERE id >= {from} AND id < {}",
+                from + N_STATEMENTS
+            );
+            let mut next = Speech::begin(&plugin.offer);
+            let n_kept = next.execute(&sql, &[]).await;
+            let whole = format!("touched {N_STATEMENTS}");
+            match (last, is_done) {
+                (Last::Commit, true) => assert_eq!(n_kept, whole, "round {round}"),
+                (Last::Commit, false) => {
+                    assert!(n_kept == whole || n_kept == "touched 0", "round {round}: {n_kept}");
+                }
+                (Last::Rollback | Last::Nothing, _) => {
+                    assert_eq!(n_kept, "touched 0", "round {round}");
+                }
+            }
         }
     })
     .await;
