@@ -21,7 +21,7 @@ const PREFER_WAIT: &str = "wait=60";
 
 /// In the daemon's folder.
 const BUNDLES: &str = "bundles";
-const MANIFESTS: &str = "manifests";
+const ELEMENTS: &str = "elements";
 const CONTEXT_FILE: &str = "context.json";
 /// In its data.
 const DATABASE_FILE: &str = "metapaas.db";
@@ -52,10 +52,10 @@ impl Options {
         Self::default().with_environment(&[("METAPAAS__LOG__FILTER", "warn")])
     }
 
-    /// Taking manifests from [`Daemon::manifests`].
+    /// Watching the directory that [`Daemon::drop_in`] writes to.
     #[must_use]
-    pub fn with_manifests(mut self) -> Self {
-        self.flags.extend(["--elements".to_owned(), MANIFESTS.to_owned()]);
+    pub fn watching(mut self) -> Self {
+        self.flags.extend(["--elements".to_owned(), ELEMENTS.to_owned()]);
         self
     }
 
@@ -143,7 +143,7 @@ impl Daemon {
     pub async fn start_with(options: Options) -> Self {
         let folder = tempfile::Builder::new().prefix("metapaas-").tempdir();
         let folder = folder.expect("there is room for temporary files");
-        for made in [BUNDLES, MANIFESTS] {
+        for made in [BUNDLES, ELEMENTS] {
             fs::create_dir(folder.path().join(made)).expect("an own folder can be written");
         }
         let database = match options.database {
@@ -183,6 +183,22 @@ impl Daemon {
     /// Asks for an element to be what it shall be and waits for the end of that, good or bad.
     pub async fn put(&self, wanted: &Wanted) -> Reply {
         wanted.put(&self.client).await
+    }
+
+    /// Does what the verb says with an element and waits for the end of that, good or bad.
+    pub async fn act(&self, name: &str, verb: &str, document: &Value) -> Reply {
+        let path = format!("/v1/elements/{name}/actions/{verb}");
+        self.client.post(&path, &[("prefer", PREFER_WAIT)], document).await
+    }
+
+    /// The operations of an element, the newest first.
+    ///
+    /// # Panics
+    /// When they are no list.
+    pub async fn history(&self, name: &str) -> Vec<Value> {
+        let page: Value =
+            self.get(&format!("/v1/elements/{name}/history")).await.expect(200).json();
+        page["items"].as_array().unwrap_or_else(|| panic!("no items in {page}")).clone()
     }
 
     /// The document of an element.
@@ -248,10 +264,28 @@ impl Daemon {
         self.folder.path().join(BUNDLES)
     }
 
-    /// The directory that it takes manifests from when it is told to: [`Options::with_manifests`].
+    /// The directory of manifests and bundles that it watches if it was told to: [`Options::watching`].
     #[must_use]
-    pub fn manifests(&self) -> PathBuf {
-        self.folder.path().join(MANIFESTS)
+    pub fn elements(&self) -> PathBuf {
+        self.folder.path().join(ELEMENTS)
+    }
+
+    /// Writes a file into the directory that it watches: aside and renamed, so that it is never half there.
+    ///
+    /// # Panics
+    /// When it cannot.
+    pub fn drop_in(&self, name: &str, content: impl AsRef<[u8]>) {
+        let aside = self.elements().join(format!(".{name}.part"));
+        fs::write(&aside, content).expect("an own folder can be written");
+        fs::rename(aside, self.elements().join(name)).expect("an own file can be renamed");
+    }
+
+    /// Takes a file out of the directory that it watches.
+    ///
+    /// # Panics
+    /// When it is not there.
+    pub fn take_out(&self, name: &str) {
+        fs::remove_file(self.elements().join(name)).expect("the file is there");
     }
 
     /// A connection to its database, past it.

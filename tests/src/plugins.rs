@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
+use packer::bundle::{Bundle, Limits};
+
 use crate::places;
 
 /// The names in the sources of the package `scale`.
@@ -102,6 +104,21 @@ impl Plugin {
         let (element, version) = stem.rsplit_once('-').expect("it is named `element-version`");
         let (element, version) = (element.to_owned(), version.to_owned());
         Self { element, version, bundle }
+    }
+
+    /// The migrations that its bundle declares, as the descriptor has them.
+    ///
+    /// # Panics
+    /// When the bundle cannot be read.
+    #[must_use]
+    pub fn migrations(&self) -> Vec<serde_json::Value> {
+        let bundle = Bundle::open(&self.bundle, &Limits::default()).expect("it was just packed");
+        let mut descriptor: serde_json::Value =
+            serde_json::from_slice(bundle.descriptor()).expect("a descriptor is a document");
+        match descriptor["migrations"].take() {
+            serde_json::Value::Array(migrations) => migrations,
+            _none => Vec::new(),
+        }
     }
 
     /// As many different elements as wanted, made of one build: copies of the library of the package `scale`

@@ -7,6 +7,8 @@ mod client;
 mod config;
 mod life;
 mod load;
+mod migrating;
+mod rollout;
 mod serving;
 mod swap;
 mod up;
