@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Output};
 use std::time::{Duration, Instant};
 
+use http::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -120,6 +121,16 @@ impl Wanted {
     pub async fn put(&self, client: &Client) -> Reply {
         let Self { name, document } = self;
         client.put(&format!("/v1/elements/{name}"), &[("prefer", PREFER_WAIT)], document).await
+    }
+
+    /// Asks a daemon for it that may not live to answer.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn try_put(&self, client: &Client) -> anyhow::Result<Reply> {
+        let Self { name, document } = self;
+        let (path, fields) = (format!("/v1/elements/{name}"), [("prefer", PREFER_WAIT)]);
+        client.try_send(Client::document(Method::PUT, &path, &fields, document)).await
     }
 
     /// With this field of the document: `settings`, `mounts`, `listeners`.

@@ -115,10 +115,8 @@ impl Plugin {
         let bundle = Bundle::open(&self.bundle, &Limits::default()).expect("it was just packed");
         let mut descriptor: serde_json::Value =
             serde_json::from_slice(bundle.descriptor()).expect("a descriptor is a document");
-        match descriptor["migrations"].take() {
-            serde_json::Value::Array(migrations) => migrations,
-            _none => Vec::new(),
-        }
+        // A descriptor leaves out what is empty.
+        serde_json::from_value(descriptor["migrations"].take()).unwrap_or_default()
     }
 
     /// As many different elements as wanted, made of one build: copies of the library of the package `scale`

@@ -5,6 +5,7 @@
 mod broken;
 mod client;
 mod config;
+mod eventually;
 mod life;
 mod load;
 mod migrating;

@@ -67,6 +67,14 @@ impl OwnDatabase {
         done.expect("the superuser can alter a role");
     }
 
+    /// The roles that the daemon has made in it for elements.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub async fn roles_of_elements(&self) -> Vec<String> {
+        self.roles().await.expect("the superuser can look")
+    }
+
     async fn execute_as_superuser(
         &self,
         database: &str,

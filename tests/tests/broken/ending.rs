@@ -5,8 +5,10 @@ use metapaas_tests::swaps::Lane;
 use serde_json::json;
 use tempfile::TempDir;
 
+use crate::eventually::eventually;
+
 use super::bundles::{BROKEN, ELEMENT, HEALTHY, Offer, packed};
-use super::scene::{LANES, Scene, assert_problem, eventually};
+use super::scene::{LANES, Scene, assert_problem};
 
 #[tokio::test]
 async fn a_panic_in_drop_is_told_and_keeps_nothing() {

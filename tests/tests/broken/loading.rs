@@ -3,8 +3,10 @@
 use expect_test::expect;
 use metapaas_tests::swaps::Lane;
 
+use crate::eventually::eventually;
+
 use super::bundles::{BROKEN, ELEMENT, HEALTHY, packed};
-use super::scene::{Scene, assert_problem, eventually};
+use super::scene::{Scene, assert_problem};
 
 #[tokio::test]
 async fn what_ended_the_daemon_at_its_start_is_quarantined_by_the_next() {

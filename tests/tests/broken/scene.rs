@@ -8,7 +8,8 @@ use metapaas_tests::daemon::{Daemon, Options, Wanted};
 use metapaas_tests::plugins::{Plugin, Workspace};
 use metapaas_tests::swaps::Lane;
 use serde_json::{Value, json};
-use tokio::time::timeout;
+
+use crate::eventually::{comes_true, eventually};
 
 use super::bundles::{self, BROKEN, ELEMENT, HEALTHY, Offer};
 
@@ -25,9 +26,6 @@ const DEADLINES: [(&str, &str); 5] = [
 ];
 /// What waits for nothing takes no longer, on a busy machine too.
 pub(super) const SOON: Duration = Duration::from_secs(1);
-/// The longest that anything here may take to come true.
-const EVENTUALLY: Duration = Duration::from_secs(10);
-const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// A daemon in which a version of `broken` serves, and a neighbor.
 #[derive(Debug)]
@@ -190,19 +188,4 @@ pub(super) fn assert_problem(reply: &Reply, status: u16, code: &str) {
     assert_eq!(reply.status.as_u16(), status, "{text}");
     let problem: Value = reply.json();
     assert_eq!(problem["code"], code, "{text}");
-}
-
-/// Waits until it is true.
-pub(super) async fn eventually(what: &str, is_true: impl AsyncFn() -> bool) {
-    assert!(comes_true(is_true).await, "in vain for {EVENTUALLY:?}: {what}");
-}
-
-/// Waits until it is true: whether it came to that.
-async fn comes_true(is_true: impl AsyncFn() -> bool) -> bool {
-    let coming_true = async {
-        while !is_true().await {
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    };
-    timeout(EVENTUALLY, coming_true).await.is_ok()
 }

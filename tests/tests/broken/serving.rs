@@ -8,8 +8,10 @@ use metapaas_tests::client::Reply;
 use metapaas_tests::swaps::Lane;
 use tokio::task::JoinSet;
 
+use crate::eventually::eventually;
+
 use super::bundles::{BROKEN, ELEMENT, HEALTHY, packed};
-use super::scene::{LANES, Scene, assert_problem, eventually};
+use super::scene::{LANES, Scene, assert_problem};
 
 /// So many faults within a minute and a version is given up.
 const FAULTS_MAX: usize = 3;
