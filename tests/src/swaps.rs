@@ -16,6 +16,8 @@ use crate::proc::Holdings;
 const ROOT: &str = "/v1/types/swap";
 /// How long what a swap leaves behind may take to go.
 const SETTLE_TIME_MAX: Duration = Duration::from_secs(20);
+/// What the store's connections may hold open: eight, of two files each. A swap that leaves one behind makes more.
+pub const STORE_FDS_MAX: usize = 16;
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// On which lane.
@@ -138,12 +140,13 @@ pub fn stages(document: &Value) -> Vec<(String, f64)> {
     stages.filter_map(stage).collect()
 }
 
-/// Whether the countable things are no more than wanted. Memory is not countable: an allocator keeps some.
+/// Whether the countable things are no more than wanted. Memory is not countable: an allocator keeps some. Nor are
+/// the connections of the store, which are opened when there is more to write at once.
 #[must_use]
 pub fn holds_no_more(now: Holdings, wanted: Holdings) -> bool {
     let ([fds, threads, mappings], [fds_wanted, threads_wanted, mappings_wanted]) =
         (counts(now), counts(wanted));
-    fds <= fds_wanted && threads <= threads_wanted && mappings <= mappings_wanted
+    fds <= fds_wanted + STORE_FDS_MAX && threads <= threads_wanted && mappings <= mappings_wanted
 }
 
 fn counts(holdings: Holdings) -> [usize; 3] {

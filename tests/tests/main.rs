@@ -6,6 +6,7 @@ mod broken;
 mod client;
 mod config;
 mod eventually;
+mod fence;
 mod life;
 mod load;
 mod migrating;

@@ -50,6 +50,12 @@ impl OwnDatabase {
         format!("postgres://{name}:{name}@{host}{name}")
     }
 
+    /// The role that the daemon has.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        &self.name
+    }
+
     /// The same database as the superuser sees it.
     #[must_use]
     pub fn superuser_url(&self) -> String {

@@ -1,0 +1,181 @@
+//! A plugin that wants to do harm: whatever SQL it runs, the database itself keeps it off tables that are not its own.
+//!
+//! The tables that it tries are one of the host's and one of a neighbor's, and they are looked at past the daemon.
+
+use metapaas_tests::daemon::{Daemon, Wanted};
+use metapaas_tests::database::Database;
+use metapaas_tests::on_each_database;
+use metapaas_tests::plugins::{Plugin, Workspace};
+use serde_json::{Value, json};
+
+use crate::migrating;
+
+on_each_database![own_tables_are_its_own, tables_of_others_are_out_of_reach];
+
+const TRESPASSER: &str = "/v1/types/trespasser";
+/// The host's table, and the neighbor's.
+const OTHERS: [&str; 2] = ["metapaas_elements", "migrates_rows"];
+const SECRET: &str = "the-neighbors-secret";
+
+/// What every database understands. `{t}` is a table of somebody else.
+const ANYWHERE: [&str; 23] = [
+    "SELECT * FROM {t}",
+    "SELECT count(*) FROM {t}",
+    "SELECT 1 WHERE EXISTS (SELECT 1 FROM {t})",
+    "SELECT note FROM trespasser_notes UNION ALL SELECT CAST(1 AS text) FROM {t}",
+    "WITH theirs AS (SELECT * FROM {t}) SELECT * FROM theirs",
+    "EXPLAIN SELECT * FROM {t}",
+    "INSERT INTO {t} SELECT * FROM {t}",
+    "INSERT INTO trespasser_notes (id, note) SELECT 7, CAST(count(*) AS text) FROM {t}",
+    "UPDATE {t} SET id = id",
+    "UPDATE trespasser_notes SET note = (SELECT CAST(count(*) AS text) FROM {t})",
+    "DELETE FROM {t}",
+    "DELETE FROM trespasser_notes WHERE id IN (SELECT 1 FROM {t})",
+    "DROP TABLE {t}",
+    "ALTER TABLE {t} ADD COLUMN more text",
+    "ALTER TABLE {t} RENAME TO trespasser_theirs",
+    "CREATE TABLE trespasser_copy AS SELECT * FROM {t}",
+    "CREATE TABLE trespasser_child (id text REFERENCES {t} (id))",
+    "CREATE VIEW trespasser_view AS SELECT * FROM {t}",
+    "CREATE INDEX trespasser_index ON {t} (id)",
+    "CREATE TABLE trespasser_more (id text)",
+    "DROP TABLE trespasser_notes",
+    "ALTER TABLE trespasser_notes RENAME TO {t}",
+    "ALTER TABLE trespasser_notes ADD COLUMN more text",
+];
+
+const ON_SQLITE: [&str; 18] = [
+    "SELECT * FROM main.{t}",
+    "SELECT * FROM pragma_table_info('{t}')",
+    "SELECT sql FROM sqlite_schema",
+    "UPDATE sqlite_schema SET sql = 'x' WHERE name = '{t}'",
+    "PRAGMA writable_schema = ON",
+    "PRAGMA table_info({t})",
+    "PRAGMA journal_mode = OFF",
+    "ATTACH DATABASE ':memory:' AS other",
+    "ATTACH DATABASE 'metapaas.db' AS other",
+    "VACUUM INTO 'stolen.db'",
+    "REINDEX {t}",
+    "ANALYZE {t}",
+    "SELECT load_extension('x')",
+    "CREATE TRIGGER IF NOT EXISTS trespasser_trigger AFTER INSERT ON {t} BEGIN DELETE FROM {t}; END",
+    "CREATE TEMP TRIGGER trespasser_trigger AFTER INSERT ON main.{t} BEGIN SELECT 1; END",
+    "CREATE TEMP TABLE trespasser_temporary AS SELECT * FROM {t}",
+    "CREATE TABLE trespasser_strict (id INTEGER) WITHOUT ROWID, STRICT",
+    "CREATE VIRTUAL TABLE trespasser_words USING fts5(word, content='{t}')",
+];
+
+const ON_POSTGRES: [&str; 29] = [
+    "TABLE {t}",
+    "TRUNCATE {t}",
+    "LOCK TABLE {t}",
+    "COPY {t} TO STDOUT",
+    "COPY {t} FROM '/etc/passwd'",
+    "COPY (SELECT 1) TO PROGRAM 'true'",
+    "COMMENT ON TABLE {t} IS 'mine'",
+    "GRANT ALL ON {t} TO PUBLIC",
+    "REVOKE ALL ON {t} FROM PUBLIC",
+    "ALTER TABLE {t} OWNER TO CURRENT_USER",
+    "ALTER TABLE {t} DISABLE TRIGGER ALL",
+    "CREATE TABLE trespasser_child () INHERITS ({t})",
+    "CREATE TABLE trespasser_like (LIKE {t})",
+    "CREATE STATISTICS trespasser_statistics ON id, id FROM {t}",
+    "CREATE RULE trespasser_rule AS ON INSERT TO {t} DO INSTEAD NOTHING",
+    "CREATE FUNCTION trespasser_all() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM {t}'",
+    "DO $$ BEGIN EXECUTE 'DROP TABLE {t}'; END $$",
+    "SELECT query_to_xml('SELECT * FROM {t}', true, true, '')",
+    "SELECT table_to_xml('{t}', true, true, '')",
+    "WITH gone AS (DELETE FROM {t} RETURNING *) SELECT * FROM gone",
+    "REINDEX TABLE {t}",
+    "CREATE EXTENSION dblink",
+    "SELECT pg_read_file('/etc/passwd')",
+    "SELECT lo_import('/etc/passwd')",
+    "CREATE ROLE trespasser_role",
+    "ALTER ROLE CURRENT_USER SUPERUSER",
+    "ALTER SYSTEM SET fsync = off",
+    "SELECT rolpassword FROM pg_authid",
+    "CREATE SCHEMA trespasser_schema",
+];
+
+/// Steps that are harmless by themselves and lead to the last one. `{owner}` is the host's role.
+const IN_STEPS_ON_POSTGRES: [&[&str]; 6] = [
+    &["SELECT set_config('role', 'none', true)", "SELECT * FROM {t}"],
+    &["SELECT set_config('role', '{owner}', true)", "SELECT * FROM {t}"],
+    &["SET ROLE {owner}", "SELECT * FROM {t}"],
+    &["RESET ROLE", "SELECT * FROM {t}"],
+    &["SET SESSION AUTHORIZATION {owner}", "SELECT * FROM {t}"],
+    &["RESET SESSION AUTHORIZATION", "DROP TABLE {t}"],
+];
+
+async fn scene(database: Database) -> Daemon {
+    let daemon = migrating::daemon(database).await;
+    let _document = migrating::install(&daemon, "0.1.0").await;
+    let row = json!({ "id": "one", "title": SECRET });
+    let path = format!("{}/rows", migrating::ROOT);
+    let _row = daemon.client.post(&path, &[], &row).await.expect(201);
+    let trespasser = Plugin::built(Workspace::Fixtures, "trespasser");
+    daemon.offer(&trespasser);
+    let _document = daemon.install(Wanted::of(&trespasser)).await;
+    daemon
+}
+
+/// What comes of statements: each by itself, or all in one transaction.
+async fn run(daemon: &Daemon, how: &str, statements: &[String]) -> Value {
+    let path = format!("{TRESPASSER}/{how}");
+    daemon.client.post(&path, &[], &json!(statements)).await.expect(200).json()
+}
+
+/// All that the trespasser has no business with: every table with its columns and rows, and every role.
+async fn everything_else(daemon: &Daemon) -> Vec<String> {
+    let mut look = daemon.look().await;
+    let mut everything = look.tables().await;
+    for table in everything.clone() {
+        everything.extend(look.columns(&table).await);
+        let rows = look.rows(&format!("SELECT * FROM {table}")).await;
+        everything.extend(rows.iter().map(|row| format!("{row:?}")));
+    }
+    if let Some(own) = daemon.own_database() {
+        everything.extend(own.roles_of_elements().await);
+    }
+    everything
+}
+
+async fn own_tables_are_its_own(database: Database) {
+    let daemon = scene(database).await;
+    let insert = "INSERT INTO trespasser_notes (id, note) VALUES (1, 'mine')";
+    let select = "SELECT note FROM trespasser_notes";
+    for how in ["alone", "together"] {
+        let outcome = run(&daemon, how, &[insert, select].map(str::to_owned)).await;
+        assert!(outcome["rows"][0].as_str().unwrap().contains("mine"), "{outcome}");
+        let outcome = run(&daemon, how, &["DELETE FROM trespasser_notes".to_owned()]).await;
+        assert_eq!(outcome["refused"], Value::Null, "{outcome}");
+    }
+}
+
+async fn tables_of_others_are_out_of_reach(database: Database) {
+    let daemon = scene(database).await;
+    let before = everything_else(&daemon).await;
+    let owner = daemon.own_database().map_or_else(String::new, |own| own.owner().to_owned());
+    let (alone, in_steps): (&[&str], &[&[&str]]) = match database {
+        Database::Sqlite => (&ON_SQLITE, &[]),
+        Database::Postgres => (&ON_POSTGRES, &IN_STEPS_ON_POSTGRES),
+    };
+    let mut passed = Vec::new();
+    for table in OTHERS {
+        let fill = |sql: &&str| sql.replace("{t}", table).replace("{owner}", &owner);
+        let single = ANYWHERE.iter().chain(alone).map(|sql| vec![fill(sql)]);
+        let several = in_steps.iter().map(|steps| steps.iter().map(fill).collect());
+        for statements in single.chain(several) {
+            for how in ["alone", "together"] {
+                let outcome = run(&daemon, how, &statements).await;
+                if outcome["refused"]["kind"] != "Denied" {
+                    passed.push(format!("{statements:?} {how}: {outcome}"));
+                }
+                assert!(!outcome.to_string().contains(SECRET), "{statements:?} {how}: {outcome}");
+            }
+        }
+    }
+    assert!(passed.is_empty(), "not refused by the database:\n{}", passed.join("\n"));
+    assert_eq!(everything_else(&daemon).await, before);
+    migrating::assert_serves(&daemon, "0.1.0").await;
+}
