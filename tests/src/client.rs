@@ -41,6 +41,14 @@ impl Client {
         self.send(Self::request(Method::GET, path, &[], Bytes::new())).await
     }
 
+    /// `GET path` of a server that may be gone.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn try_get(&self, path: &str) -> anyhow::Result<Reply> {
+        self.try_send(Self::request(Method::GET, path, &[], Bytes::new())).await
+    }
+
     /// `DELETE path`, with these header fields.
     pub async fn delete(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
         self.send(Self::request(Method::DELETE, path, fields, Bytes::new())).await

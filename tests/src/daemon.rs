@@ -321,7 +321,7 @@ impl Daemon {
     pub fn cli(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(plugins::daemon());
         command.current_dir(self.folder.path()).args(arguments);
-        command.env("METAPAAS_CONTEXT", self.folder.path().join(CONTEXT_FILE));
+        command.env("METAPAAS_CONTEXT", self.context_file());
         command.env("METAPAAS_ENDPOINT", format!("http://{}", self.client.address));
         command.envs(self.client.token.as_ref().map(|token| ("METAPAAS_TOKEN", token)));
         command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"))
@@ -357,6 +357,26 @@ impl Daemon {
     pub async fn crash(&mut self) {
         self.take_server().kill().await;
         self.start_again().await;
+    }
+
+    /// From its next start on, this variable is so in its environment, or not there.
+    pub fn set_environment(&mut self, name: &str, value: Option<&str>) {
+        let environment = &mut self.options.environment;
+        environment.retain(|(known, _)| known != name);
+        environment.extend(value.map(|value| (name.to_owned(), value.to_owned())));
+    }
+
+    /// The processes that are left of its earlier lives and of those that they started.
+    #[must_use]
+    pub fn strays(&self) -> Vec<Proc> {
+        let own = self.proc();
+        let known: Vec<_> = own.children().iter().chain([&own]).map(Proc::id).collect();
+        let all = Proc::all_with_environment(&self.context_file().to_string_lossy());
+        all.into_iter().filter(|process| !known.contains(&process.id())).collect()
+    }
+
+    fn context_file(&self) -> PathBuf {
+        self.folder.path().join(CONTEXT_FILE)
     }
 
     /// Waits until all that is installed serves: a daemon that starts again listens before that.

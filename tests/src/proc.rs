@@ -33,6 +33,16 @@ impl Proc {
         Self { root: PathBuf::from(format!("/proc/{pid}")) }
     }
 
+    /// Every process that was started with this text in its environment, children of such included.
+    #[must_use]
+    pub fn all_with_environment(text: &str) -> Vec<Self> {
+        let has_it = |process: &PathBuf| {
+            let environment = fs::read(process.join("environ")).unwrap_or_default();
+            environment.windows(text.len()).any(|part| part == text.as_bytes())
+        };
+        entries(Path::new("/proc")).filter(has_it).map(|root| Self { root }).collect()
+    }
+
     /// The process that asks.
     #[must_use]
     pub fn own() -> Self {
@@ -83,6 +93,12 @@ impl Proc {
         };
         let per_second = rustix::param::clock_ticks_per_second();
         Duration::from_secs_f64((ticks(14) + ticks(15)) as f64 / per_second as f64)
+    }
+
+    /// Its process id, as a text.
+    #[must_use]
+    pub fn id(&self) -> String {
+        self.root.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     /// The processes that it started.

@@ -4,8 +4,8 @@
 //! never again, so that what is there twice was not this. Knows `POST /rows` of the fixture `migrates`.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::Method;
@@ -25,8 +25,9 @@ pub struct Writes {
     /// Where to: a daemon that starts again listens somewhere else.
     port: Arc<AtomicU16>,
     stop: Arc<AtomicBool>,
+    written: Arc<Mutex<Written>>,
     /// The only one; ends with this.
-    writer: JoinSet<Written>,
+    writer: JoinSet<()>,
 }
 
 /// What came of them.
@@ -45,14 +46,21 @@ impl Writes {
         let port = Arc::new(AtomicU16::new(address.port()));
         let stop = Arc::new(AtomicBool::new(false));
         let path = format!("/v1/types/{slug}/rows");
-        let mut writer = JoinSet::new();
-        writer.spawn(write(Arc::clone(&port), Arc::clone(&stop), path, prefix.to_owned()));
-        Self { port, stop, writer }
+        let (written, mut writer) = (Arc::default(), JoinSet::new());
+        let state = (Arc::clone(&port), Arc::clone(&stop), Arc::clone(&written));
+        writer.spawn(write(state, path, prefix.to_owned()));
+        Self { port, stop, written, writer }
     }
 
     /// The daemon listens there now.
     pub fn go_on_at(&self, address: SocketAddr) {
         self.port.store(address.port(), Ordering::Relaxed);
+    }
+
+    /// What came of them so far.
+    #[must_use]
+    pub fn so_far(&self) -> Written {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Ends and tells.
@@ -61,12 +69,20 @@ impl Writes {
     /// When the writer itself panicked.
     pub async fn finish(mut self) -> Written {
         self.stop.store(true, Ordering::Relaxed);
-        let written = self.writer.join_next().await.expect("there is one writer");
-        written.expect("the writer does not panic")
+        let ended = self.writer.join_next().await.expect("there is one writer");
+        ended.expect("the writer does not panic");
+        self.so_far()
     }
 }
 
 impl Written {
+    fn note(&mut self, id: String, refused: Option<String>) {
+        match refused {
+            None => self.acknowledged.push(id),
+            Some(why) => self.refused.push(format!("{id}: {why}")),
+        }
+    }
+
     /// Panics if a write was refused, or if there was none.
     ///
     /// # Panics
@@ -95,27 +111,26 @@ impl Written {
 }
 
 async fn write(
-    port: Arc<AtomicU16>,
-    stop: Arc<AtomicBool>,
+    (port, stop, written): (Arc<AtomicU16>, Arc<AtomicBool>, Arc<Mutex<Written>>),
     path: String,
     prefix: String,
-) -> Written {
-    let mut written = Written::default();
+) {
     for number in 0_u64.. {
         if stop.load(Ordering::Relaxed) {
-            break;
+            return;
         }
         let address = SocketAddr::from(([127, 0, 0, 1], port.load(Ordering::Relaxed)));
         let client = Client { address, token: None };
         let id = format!("{prefix}-{number}");
         let request = Client::document(Method::POST, &path, &[], &json!({ "id": id }));
-        match tokio::time::timeout(WRITE_TIME_MAX, client.try_send(request)).await {
-            Ok(Ok(reply)) if reply.status == 201 => written.acknowledged.push(id),
-            Ok(Ok(reply)) => written.refused.push(format!("{id}: {}", reply.text())),
-            Ok(Err(error)) => written.refused.push(format!("{id}: {error:#}")),
-            Err(_late) => written.refused.push(format!("{id}: not answered in time")),
-        }
+        let answer = tokio::time::timeout(WRITE_TIME_MAX, client.try_send(request)).await;
+        let refused = match answer {
+            Ok(Ok(reply)) if reply.status == 201 => None,
+            Ok(Ok(reply)) => Some(reply.text()),
+            Ok(Err(error)) => Some(format!("{error:#}")),
+            Err(_late) => Some("not answered in time".to_owned()),
+        };
+        written.lock().unwrap_or_else(PoisonError::into_inner).note(id, refused);
         tokio::time::sleep(BETWEEN).await;
     }
-    written
 }

@@ -13,11 +13,11 @@ use crate::migrating;
 on_each_database![own_tables_are_its_own, tables_of_others_are_out_of_reach];
 
 const TRESPASSER: &str = "/v1/types/trespasser";
-/// The host's table, and the neighbor's.
-const OTHERS: [&str; 2] = ["metapaas_elements", "migrates_rows"];
+/// The host's table and the neighbor's, each with its key.
+const OTHERS: [(&str, &str); 2] = [("metapaas_elements", "name"), ("migrates_rows", "id")];
 const SECRET: &str = "the-neighbors-secret";
 
-/// What every database understands. `{t}` is a table of somebody else.
+/// What every database understands. `{t}` is a table of somebody else, `{c}` its key.
 const ANYWHERE: [&str; 23] = [
     "SELECT * FROM {t}",
     "SELECT count(*) FROM {t}",
@@ -27,7 +27,7 @@ const ANYWHERE: [&str; 23] = [
     "EXPLAIN SELECT * FROM {t}",
     "INSERT INTO {t} SELECT * FROM {t}",
     "INSERT INTO trespasser_notes (id, note) SELECT 7, CAST(count(*) AS text) FROM {t}",
-    "UPDATE {t} SET id = id",
+    "UPDATE {t} SET {c} = {c}",
     "UPDATE trespasser_notes SET note = (SELECT CAST(count(*) AS text) FROM {t})",
     "DELETE FROM {t}",
     "DELETE FROM trespasser_notes WHERE id IN (SELECT 1 FROM {t})",
@@ -35,9 +35,9 @@ const ANYWHERE: [&str; 23] = [
     "ALTER TABLE {t} ADD COLUMN more text",
     "ALTER TABLE {t} RENAME TO trespasser_theirs",
     "CREATE TABLE trespasser_copy AS SELECT * FROM {t}",
-    "CREATE TABLE trespasser_child (id text REFERENCES {t} (id))",
+    "CREATE TABLE trespasser_child (id text REFERENCES {t} ({c}))",
     "CREATE VIEW trespasser_view AS SELECT * FROM {t}",
-    "CREATE INDEX trespasser_index ON {t} (id)",
+    "CREATE INDEX trespasser_index ON {t} ({c})",
     "CREATE TABLE trespasser_more (id text)",
     "DROP TABLE trespasser_notes",
     "ALTER TABLE trespasser_notes RENAME TO {t}",
@@ -79,7 +79,7 @@ const ON_POSTGRES: [&str; 29] = [
     "ALTER TABLE {t} DISABLE TRIGGER ALL",
     "CREATE TABLE trespasser_child () INHERITS ({t})",
     "CREATE TABLE trespasser_like (LIKE {t})",
-    "CREATE STATISTICS trespasser_statistics ON id, id FROM {t}",
+    "CREATE STATISTICS trespasser_statistics ON {c}, {c} FROM {t}",
     "CREATE RULE trespasser_rule AS ON INSERT TO {t} DO INSTEAD NOTHING",
     "CREATE FUNCTION trespasser_all() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM {t}'",
     "DO $$ BEGIN EXECUTE 'DROP TABLE {t}'; END $$",
@@ -161,8 +161,9 @@ async fn tables_of_others_are_out_of_reach(database: Database) {
         Database::Postgres => (&ON_POSTGRES, &IN_STEPS_ON_POSTGRES),
     };
     let mut passed = Vec::new();
-    for table in OTHERS {
-        let fill = |sql: &&str| sql.replace("{t}", table).replace("{owner}", &owner);
+    for (table, key) in OTHERS {
+        let fill =
+            |sql: &&str| sql.replace("{t}", table).replace("{c}", key).replace("{owner}", &owner);
         let single = ANYWHERE.iter().chain(alone).map(|sql| vec![fill(sql)]);
         let several = in_steps.iter().map(|steps| steps.iter().map(fill).collect());
         for statements in single.chain(several) {
