@@ -7,3 +7,4 @@ mod returning;
 mod settings;
 mod surviving;
 mod traffic;
+mod trespassing;
