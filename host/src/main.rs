@@ -118,6 +118,7 @@ async fn serve_until_told(
     let state =
         State::new(config.http.clone(), identity, metrics, elements, page_key, requests.clone());
     let state = Arc::new(state);
+    let resumed = state.elements.resume().await;
     let measured = state.metrics.http.clone();
     let server = Server::start(listener, &config.http, measured, requests, Arc::clone(&state));
     serve::show_address(&endpoint).map_err(|source| Failure::new(Exit::Failed, source))?;
@@ -125,10 +126,13 @@ async fn serve_until_told(
     // Requests are answered already: a first start may take its time.
     let starting = async {
         guide.make_demo(&state, &config.bundles()).await;
-        if let Err(error) = state.elements.start_all().await {
-            let cause = log::chain(&error).to_string();
-            tracing::error!("what is wanted cannot be brought up: {cause}");
-            return state.readiness.set("daemon", Standing::NotReady(cause));
+        match resumed {
+            Ok(resumed) => resumed.settled().await,
+            Err(error) => {
+                let cause = log::chain(&error).to_string();
+                tracing::error!("what is wanted cannot be brought up: {cause}");
+                return state.readiness.set("daemon", Standing::NotReady(cause));
+            }
         }
         plugin_side.spawn("reconciler", Arc::clone(&state.elements).follow());
         guide.install_demo(&state, &data, &config.bundles()).await;

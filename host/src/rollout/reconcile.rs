@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use packer::bundle::ElementName;
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::bundles::Lying;
@@ -34,13 +35,30 @@ struct Held {
     bundles: Vec<Lying>,
 }
 
+/// What is being brought up.
+#[derive(Debug)]
+pub(crate) struct Resumed {
+    reports: Vec<watch::Receiver<Report>>,
+}
+
+impl Resumed {
+    /// Waits until each element serves or has said why not.
+    pub(crate) async fn settled(self) {
+        for mut report in self.reports {
+            // Its task has ended only when the daemon ends.
+            let _settled = report.wait_for(Report::is_settled).await;
+        }
+    }
+}
+
 impl Elements {
-    /// Brings up what was wanted when the daemon ended, and what was under way; waits until each element serves
-    /// or has said why not.
+    /// Begins to bring up what was wanted when the daemon ended, and what was under way.
+    ///
+    /// Nobody may want anything before that: it would be taken for what was left of the daemon's last life.
     ///
     /// # Errors
     /// When the rows cannot be read.
-    pub(crate) async fn start_all(&self) -> Result<(), Error> {
+    pub(crate) async fn resume(&self) -> Result<Resumed, Error> {
         let records = wanted::all(self.shared.store.connection()).await?;
         let mut unfinished = self.unfinished().await?;
         let mut reports = Vec::new();
@@ -55,11 +73,7 @@ impl Elements {
             self.wish(start_of(record, resumed.as_ref())).await;
         }
         self.close(unfinished).await?;
-        for mut report in reports {
-            // Its task has ended only when the daemon ends.
-            let _settled = report.wait_for(Report::is_settled).await;
-        }
-        Ok(())
+        Ok(Resumed { reports })
     }
 
     /// The operations that were under way, the newest of each element; those before it are superseded.
