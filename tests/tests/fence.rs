@@ -2,6 +2,9 @@
 //!
 //! The tables that it tries are one of the host's and one of a neighbor's, and they are looked at past the daemon.
 
+use std::collections::BTreeSet;
+
+use expect_test::expect;
 use metapaas_tests::daemon::{Daemon, Wanted};
 use metapaas_tests::database::Database;
 use metapaas_tests::on_each_database;
@@ -11,6 +14,29 @@ use serde_json::{Value, json};
 use crate::migrating;
 
 on_each_database![own_tables_are_its_own, tables_of_others_are_out_of_reach];
+
+/// No matter what the daemon lets through: the role of an element has no rights elsewhere.
+#[tokio::test]
+async fn the_role_of_an_element_is_refused_by_the_server() {
+    let daemon = scene(Database::Postgres).await;
+    let own = daemon.own_database().unwrap();
+    let roles = own.roles_of_elements().await;
+    let role = roles.iter().find(|role| role.ends_with("_trespasser")).unwrap();
+    let before = everything_else(&daemon).await;
+    // The one who asks is a superuser at heart, so these two would succeed for it alone.
+    let is_possible = |attempt: &Attempt| {
+        !attempt.statements.iter().any(|sql| sql.contains("SESSION AUTHORIZATION"))
+    };
+    let mut codes = BTreeSet::new();
+    for Attempt { statements, .. } in
+        attempts(Database::Postgres, own.owner()).into_iter().filter(is_possible)
+    {
+        let refusal = own.refusal(role, &statements).await;
+        codes.insert(refusal.unwrap_or_else(|| panic!("not refused: {statements:?}")));
+    }
+    expect!["25001 42501"].assert_eq(&codes.into_iter().collect::<Vec<_>>().join(" "));
+    assert_eq!(everything_else(&daemon).await, before);
+}
 
 const TRESPASSER: &str = "/v1/types/trespasser";
 /// The host's table and the neighbor's, each with its key.
@@ -107,6 +133,30 @@ const IN_STEPS_ON_POSTGRES: [&[&str]; 6] = [
     &["RESET SESSION AUTHORIZATION", "DROP TABLE {t}"],
 ];
 
+/// Something to try with a table of somebody else.
+struct Attempt {
+    table: &'static str,
+    statements: Vec<String>,
+}
+
+/// Everything that is tried on this database, where the daemon is `owner`.
+fn attempts(database: Database, owner: &str) -> Vec<Attempt> {
+    let (single, in_steps): (&[&str], &[&[&str]]) = match database {
+        Database::Sqlite => (&ON_SQLITE, &[]),
+        Database::Postgres => (&ON_POSTGRES, &IN_STEPS_ON_POSTGRES),
+    };
+    let single = ANYWHERE.iter().chain(single).map(std::slice::from_ref);
+    let all: Vec<&[&str]> = single.chain(in_steps.iter().copied()).collect();
+    let of_table = |(table, key): (&'static str, &str)| {
+        let fill =
+            |sql: &&str| sql.replace("{t}", table).replace("{c}", key).replace("{owner}", owner);
+        let attempt =
+            |steps: &&[&str]| Attempt { table, statements: steps.iter().map(fill).collect() };
+        all.iter().map(attempt).collect::<Vec<_>>()
+    };
+    OTHERS.into_iter().flat_map(of_table).collect()
+}
+
 async fn scene(database: Database) -> Daemon {
     let daemon = migrating::daemon(database).await;
     let _document = migrating::install(&daemon, "0.1.0").await;
@@ -156,27 +206,32 @@ async fn tables_of_others_are_out_of_reach(database: Database) {
     let daemon = scene(database).await;
     let before = everything_else(&daemon).await;
     let owner = daemon.own_database().map_or_else(String::new, |own| own.owner().to_owned());
-    let (alone, in_steps): (&[&str], &[&[&str]]) = match database {
-        Database::Sqlite => (&ON_SQLITE, &[]),
-        Database::Postgres => (&ON_POSTGRES, &IN_STEPS_ON_POSTGRES),
-    };
-    let mut passed = Vec::new();
-    for (table, key) in OTHERS {
-        let fill =
-            |sql: &&str| sql.replace("{t}", table).replace("{c}", key).replace("{owner}", &owner);
-        let single = ANYWHERE.iter().chain(alone).map(|sql| vec![fill(sql)]);
-        let several = in_steps.iter().map(|steps| steps.iter().map(fill).collect());
-        for statements in single.chain(several) {
-            for how in ["alone", "together"] {
-                let outcome = run(&daemon, how, &statements).await;
-                if outcome["refused"]["kind"] != "Denied" {
-                    passed.push(format!("{statements:?} {how}: {outcome}"));
-                }
-                assert!(!outcome.to_string().contains(SECRET), "{statements:?} {how}: {outcome}");
+    let (mut done, mut otherwise) = (Vec::new(), BTreeSet::new());
+    for Attempt { table, statements } in attempts(database, &owner) {
+        for how in ["alone", "together"] {
+            let outcome = run(&daemon, how, &statements).await;
+            assert!(!outcome.to_string().contains(SECRET), "{statements:?} {how}: {outcome}");
+            let refused = &outcome["refused"];
+            if refused.is_null() {
+                done.push(format!("{statements:?} {how}: {outcome}"));
+            } else if refused["kind"] != "Denied" {
+                let sentence = format!("{}: {}", refused["code"], refused["message"]);
+                otherwise.insert(sentence.replace(table, "{t}"));
             }
         }
     }
-    assert!(passed.is_empty(), "not refused by the database:\n{}", passed.join("\n"));
+    assert!(done.is_empty(), "not refused:\n{}", done.join("\n"));
+    // Everything else is denied for what it is.
+    let otherwise: Vec<_> = otherwise.into_iter().collect();
+    match database {
+        Database::Sqlite => expect![[r#"
+            "": "one statement at a time: there is more behind `;`"
+            "1": "cannot VACUUM from within a transaction"
+            "1": "table sqlite_master may not be modified"
+            "1": "there is already another table or index with this name: {t}""#]],
+        Database::Postgres => expect![[""]],
+    }
+    .assert_eq(&otherwise.join("\n"));
     assert_eq!(everything_else(&daemon).await, before);
     migrating::assert_serves(&daemon, "0.1.0").await;
 }

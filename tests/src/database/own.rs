@@ -81,6 +81,28 @@ impl OwnDatabase {
         self.roles().await.expect("the superuser can look")
     }
 
+    /// What the database itself says to these statements of a role, in a transaction that is taken back: the code
+    /// of the first one that is refused.
+    ///
+    /// # Panics
+    /// When the server cannot be asked.
+    pub async fn refusal(&self, role: &str, statements: &[String]) -> Option<String> {
+        let connection = PgConnection::connect(&self.superuser_url()).await;
+        let mut connection = connection.expect("the superuser can connect");
+        let become_it = format!("SET SESSION AUTHORIZATION {role}");
+        for prepare in [become_it.as_str(), "BEGIN"] {
+            let done = connection.execute(sqlx::AssertSqlSafe(prepare)).await;
+            done.expect("the superuser can become any role");
+        }
+        for statement in statements {
+            if let Err(error) = connection.execute(sqlx::AssertSqlSafe(statement.as_str())).await {
+                let code = error.as_database_error().and_then(|error| error.code());
+                return Some(code.map_or_else(|| error.to_string(), |code| code.into_owned()));
+            }
+        }
+        None
+    }
+
     async fn execute_as_superuser(
         &self,
         database: &str,

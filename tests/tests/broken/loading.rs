@@ -26,7 +26,7 @@ async fn what_ended_the_daemon_at_its_start_is_quarantined_by_the_next() {
     expect!["loading `sha256:DIGEST` ended the daemon before, so it is quarantined; install another version, or run it with `isolation: process`"].assert_eq(&scene.tidy(element["error"]["message"].as_str().unwrap()));
     let reply = scene.daemon.put(&wanted).await;
     assert_problem(&reply, 422, "ROLLOUT_FAILED");
-    expect!["loading `sha256:DIGEST` ended the daemon before, so it is quarantined; install another version, or run it with `isolation: process`. Generation 1 (0.1.0) keeps serving."].assert_eq(&scene.detail(&reply));
+    expect!["loading `sha256:DIGEST` ended the daemon before, so it is quarantined; install another version, or run it with `isolation: process`. Generation 2 (0.1.0) keeps serving."].assert_eq(&scene.detail(&reply));
     let _document = scene.daemon.install(scene.wanted(HEALTHY)).await;
     scene.assert_serves(HEALTHY).await;
     // A worker risks nothing but itself.

@@ -56,7 +56,13 @@ const CASES: [Case; 6] = [
         ["Compatible", "ProbeFailed"],
         "it was told not to start",
     ),
-    case("0.4.3", "SETTINGS_INVALID", "probe", ["Compatible", "SettingsInvalid"], "`must`"),
+    case(
+        "0.4.3",
+        "SETTINGS_INVALID",
+        "probe",
+        ["Compatible", "SettingsInvalid"],
+        r#""must" is a required property"#,
+    ),
     case("0.4.4", "MIGRATION_FAILED", "migrate", ["Migrated", "MigrationFailed"], "step 44"),
     case("0.4.5", "ROLLOUT_FAILED", "start", ["Loaded", "StartFailed"], "it was told not to start"),
     case(

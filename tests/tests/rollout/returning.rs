@@ -85,8 +85,14 @@ async fn the_next_rollout_finalizes_the_one_before(database: Database) {
     daemon.offer(&packed.plugin);
     let document = daemon.install(Wanted::of(&packed.plugin)).await;
     assert_eq!(document["serving_version"], "0.4.0", "{document}");
-    assert_eq!(document["rollback_reason"], "ContractApplied", "{document}");
     schema(&daemon).await.assert_is(&[FIRST, NEXT, LAST, "step 40"]);
+    // It suits the one before, whose steps they were.
+    assert_eq!(document["rollback_version"], "0.3.0", "{document}");
+    let back = act(&daemon, "rollback").await;
+    assert_eq!(back["rollback_available"], true, "{back}");
+    assert_serves(&daemon, "0.3.0").await;
+    let row = json!({ "id": "one" });
+    let _row = daemon.client.post(&format!("{ROOT}/rows"), &[], &row).await.expect(201);
 }
 
 async fn without_a_version_before_there_is_no_way_back(database: Database) {

@@ -36,7 +36,9 @@ async fn a_change_of_settings_is_a_rollout(database: Database) {
         assert_eq!(greeting(&daemon).await, said);
     }
     // What is left out stays as it is.
-    let next: Value = daemon.put(&Wanted::new(ELEMENT, "0.1.0")).await.expect(200).json();
+    let (path, fields) = (format!("/v1/elements/{ELEMENT}"), [("prefer", "wait=60")]);
+    let document = json!({ "version": "0.1.0" });
+    let next: Value = daemon.client.put(&path, &fields, &document).await.expect(200).json();
     assert_eq!(next["settings"]["greeting"], "good night", "{next}");
     let _written = traffic.finish().await;
 }
