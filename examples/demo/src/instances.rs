@@ -130,13 +130,20 @@ pub(crate) struct Paging {
     page_token: String,
 }
 
+#[json(serialize)]
+pub(crate) struct Page {
+    items: Vec<Instance>,
+    next_page_token: String,
+    total_size: i64,
+}
+
 /// In the order in which they were made. A page begins behind the last one of the page before, so instances
 /// that come and go meanwhile neither repeat nor hide others.
 pub(crate) async fn list(
     demo: State<Demo>,
     db: Database,
     Query(Paging { page_size, page_token }): Query<Paging>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<Page>, Problem> {
     let page_size =
         if page_size == 0 { PAGE_SIZE } else { i64::from(page_size).min(PAGE_SIZE_MAX) };
     let rows = if page_token.is_empty() {
@@ -154,9 +161,7 @@ pub(crate) async fn list(
     let next_page_token = next.map_or(String::new(), |it| format!("{}_{}", it.created_at, it.id));
     let count = db.query_one("SELECT count(*) FROM demo_instances", ()).await?;
     let total_size: i64 = count.get(0)?;
-    let page =
-        json!({"items": items, "next_page_token": next_page_token, "total_size": total_size});
-    Ok(Json(page))
+    Ok(Json(Page { items, next_page_token, total_size }))
 }
 
 fn read_token(token: &str) -> Option<(Timestamp, Uuid)> {

@@ -42,6 +42,8 @@
 //! `RETURNING`), and rows as JSON (`into_json`), for which a model with serde is the way. Never build a
 //! plugin together with sea-orm's own drivers: its features do not go together.
 
+mod numbered;
+
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -58,6 +60,7 @@ use sea_orm::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use self::numbered::numbered;
 use super::transaction::{Ending, Scope, begin};
 use super::{Database, DbError, DbErrorKind, Link, Mismatch, Row};
 use crate::db::FromValue;
@@ -99,9 +102,17 @@ impl Link {
         }
     }
 
+    fn payload_of(&self, wanted: Wanted, statement: Statement) -> Result<Vec<u8>, DbError> {
+        let Statement { sql, values, db_backend } = statement;
+        let values = values.unwrap_or(sea_query::Values(Vec::new()));
+        // A `?` is an operator to PostgreSQL, and a parameter to SQLite.
+        let sql =
+            if db_backend == DbBackend::Sqlite { numbered(&sql) } else { sql.as_str().into() };
+        self.payload(wanted, &sql, values)
+    }
+
     async fn execute_statement(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        let values = statement.values.unwrap_or(sea_query::Values(Vec::new()));
-        let payload = self.payload(Wanted::Touched, &statement.sql, values)?;
+        let payload = self.payload_of(Wanted::Touched, statement)?;
         match Answer::decode(&self.ask(payload).await?) {
             Ok(Answer::Touched(n_rows)) => Ok(ProxyExecResult::new(0, n_rows).into()),
             answer => Err(DbError::unexpected(answer).into()),
@@ -109,8 +120,7 @@ impl Link {
     }
 
     async fn query_statement(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        let values = statement.values.unwrap_or(sea_query::Values(Vec::new()));
-        let payload = self.payload(Wanted::Rows, &statement.sql, values)?;
+        let payload = self.payload_of(Wanted::Rows, statement)?;
         let rows = Row::all_of(self.ask(payload).await?)?;
         rows.iter().map(result_of).collect()
     }

@@ -171,6 +171,7 @@ async fn mistakes(db: Database) -> Result<Json<Vec<String>>, DbError> {
         told(row.get::<Json<Value>>("t")),
         told(db.query_one("SELECT 1 WHERE 1 = 0", ()).await),
         told(db.query("SELECT $1, $2", (1,)).await),
+        told(db.query("SELECT ?", (1,)).await),
         told(db.query("SELECT 1", too_many).await),
     ]))
 }
@@ -291,7 +292,8 @@ async fn mistakes_are_told_with_column_wanted_and_seen() {
     ];
     assert_eq!(errors[..wanted.len()], wanted);
     assert!(errors[7].starts_with("Syntax: "), "{}", errors[7]);
-    assert!(errors[8].starts_with("TooLarge: the statement has 40000 parameters"), "{}", errors[8]);
+    assert!(errors[8].starts_with("Syntax: "), "{}", errors[8]);
+    assert!(errors[9].starts_with("TooLarge: the statement has 40000 parameters"), "{}", errors[9]);
 }
 
 #[plugin_sdk::test]

@@ -26,11 +26,10 @@ fn try_run(
     statement: &Statement<'_>,
 ) -> Result<Vec<u8>, Error> {
     let mut prepared = connection.prepare(statement.sql)?;
-    let mut n_positional = 0;
     for idx in 1..=prepared.parameter_count() {
-        let number = prepared.parameter_name(idx).and_then(|name| name[1..].parse().ok());
-        n_positional += 1;
-        let number: usize = number.unwrap_or(n_positional);
+        let name = prepared.parameter_name(idx).unwrap_or("?");
+        let number = name.strip_prefix('$').and_then(|number| number.parse::<usize>().ok());
+        let number = number.ok_or_else(|| Error::InvalidParameterName(name.to_owned()))?;
         let value = number.checked_sub(1).and_then(|param_idx| statement.params.get(param_idx));
         let value = value.ok_or(Error::InvalidParameterCount(statement.params.len(), number))?;
         prepared.raw_bind_parameter(idx, stored(value))?;
