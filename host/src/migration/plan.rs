@@ -102,7 +102,7 @@ pub(crate) enum PlanError {
     },
     /// A contract step would be run under code that it does not suit.
     #[error(
-        "migration `{name}` ({id}) of {target} needs contract migration `{contract}` ({contract_id}), which the version that serves, {serving}, does not have; install the version that brought it first, or finalize it"
+        "migration `{name}` ({id}) of {target} needs contract migration `{contract}` ({contract_id}), which the version that serves, {serving}, does not have; install the version that brought it first"
     )]
     Skipped {
         /// The version that is wanted.

@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use packer::bundle::ElementName;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, Statement};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Statement};
 use tokio::time::timeout;
 
 use super::chain::MigrationId;
 use super::check::{Direction, Effect, Owner, World};
 use super::error::{code, said};
+use super::ledger::LedgerError;
 use super::witness::Witness;
 use super::{Error, Migrations, ledger};
-use crate::store::Backend;
+use crate::store::{Backend, fence};
 
 const SQL_CHARS_MAX: usize = 120;
 
@@ -122,7 +123,7 @@ impl Migrations {
         };
         match code(&error).as_deref() {
             Some(CANCELED) => Err(too_slow()),
-            Some(busy) if BUSY.contains(&busy) => Err(Error::Store(error)),
+            _any if is_in_the_way(&error) => Err(Error::Store(error)),
             _any => Err(Error::Statement {
                 name: name.to_owned(),
                 id,
@@ -142,8 +143,23 @@ const CANCELED: &str = "57014";
 /// SQLite another writer, or a table that is being read.
 const BUSY: [&str; 7] = ["55P03", "40P01", "40001", "5", "6", "261", "517"];
 
+/// PostgreSQL takes two who change one row of its catalog for an error of its own, and says which in words.
+const INTERNAL: &str = "XX000";
+
+fn is_in_the_way(error: &DbErr) -> bool {
+    code(error).is_some_and(|code| {
+        BUSY.contains(&&*code) || (code == INTERNAL && said(error).contains("concurrently updated"))
+    })
+}
+
 /// Whether trying again may help.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest is not the database's word")]
 pub(super) fn is_busy(error: &Error) -> bool {
-    let Error::Store(error) = error else { return false };
-    code(error).is_some_and(|code| BUSY.contains(&&*code))
+    let said = match error {
+        Error::Store(said)
+        | Error::Ledger(LedgerError::Database(said))
+        | Error::Fence(fence::Error::Store(said)) => said,
+        _other => return false,
+    };
+    is_in_the_way(said)
 }
