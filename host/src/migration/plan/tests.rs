@@ -141,6 +141,10 @@ struct Element {
 impl Element {
     fn plan(&self, target: &Arc<Chain>) -> Option<Plan> {
         let plan = plan(target, self.serving.as_deref(), &self.database.ledger()).ok()?;
+        for left in self.database.ledger().unsettled() {
+            let is_undone = plan.undo.iter().any(|applied| applied.id == left.id);
+            assert!(is_undone || target.find(left.id).is_some(), "{} is left behind", left.name);
+        }
         let in_expand = plan.expand.iter().any(|step| step.migration.phase == Phase::Contract);
         assert!(self.serving.is_none() || !in_expand, "a contract step under code that serves");
         for step in plan.contract_first.iter().filter(|_step| self.serving.is_some()) {
