@@ -45,6 +45,7 @@ pub(crate) mod wanted;
 mod watch_folder;
 pub(crate) mod wish;
 
+pub(crate) use bundles::Available;
 use bundles::Bundles;
 use element::{Control, What, Wish};
 pub(crate) use report::{Report, WayBack};
@@ -254,11 +255,15 @@ impl Elements {
         Err(Error::InstancesExist { element: name.clone(), n_instances })
     }
 
-    /// The versions of an element that can be installed, in order.
-    pub(crate) async fn versions_of(&self, name: &ElementName) -> Vec<Version> {
-        let (bundles, name) = (Arc::clone(&self.shared.bundles), name.clone());
-        let versions = tokio::task::spawn_blocking(move || bundles.versions_of(&name)).await;
+    /// The versions of each element that can be installed.
+    pub(crate) async fn available(&self) -> Available {
+        let bundles = Arc::clone(&self.shared.bundles);
+        let versions = tokio::task::spawn_blocking(move || bundles.versions()).await;
         versions.expect("listing directories does not panic")
+    }
+
+    async fn versions_of(&self, name: &ElementName) -> Vec<Version> {
+        self.available().await.of(name)
     }
 
     /// What is known of an element, if it is one.

@@ -144,8 +144,9 @@ async fn list(state: &State) -> Result<Response<Body>, Problem> {
         total_size: usize,
     }
     let mut items = Vec::new();
+    let available = state.elements.available().await;
     for report in state.elements.reports() {
-        items.push(Document::of(state, &report).await?);
+        items.push(Document::among(state, &report, &available).await?);
     }
     Ok(respond::json(&List { next_page_token: "", total_size: items.len(), items }))
 }

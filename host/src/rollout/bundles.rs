@@ -4,7 +4,7 @@
 //! file that has not changed since it was verified is not read again: what would be mapped is the store's copy,
 //! not the file.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -47,6 +47,19 @@ pub(super) struct FetchedBundle {
 #[derive(Debug)]
 pub(super) struct VerifiedBundle {
     pub(super) unpacked: Arc<Unpacked>,
+}
+
+/// Which versions of which elements can be installed.
+#[derive(Debug, Default)]
+pub(crate) struct Available {
+    by_element: BTreeMap<ElementName, BTreeSet<Version>>,
+}
+
+impl Available {
+    /// Those of one element, in order.
+    pub(crate) fn of(&self, element: &ElementName) -> Vec<Version> {
+        self.by_element.get(element).into_iter().flatten().cloned().collect()
+    }
 }
 
 /// A bundle that lies in a directory.
@@ -99,14 +112,15 @@ impl Bundles {
         Ok(Self { sources, kept, unpacked, limits, verified: Mutex::default() })
     }
 
-    /// The versions of an element that can be installed, in order.
-    pub(super) fn versions_of(&self, element: &ElementName) -> Vec<Version> {
-        let prefix = format!("{element}-");
+    /// The versions of each element that can be installed.
+    pub(super) fn versions(&self) -> Available {
         let files = self.folders().flat_map(|folder| fs::read_dir(folder).into_iter().flatten());
         let names = files.filter_map(|file| file.ok()?.file_name().into_string().ok());
-        let version =
-            |name: String| name.strip_prefix(&prefix)?.strip_suffix(".bundle")?.parse().ok();
-        names.filter_map(version).collect::<BTreeSet<Version>>().into_iter().collect()
+        let mut versions = Available::default();
+        for (element, version) in names.filter_map(|name| named(name.strip_suffix(".bundle")?)) {
+            versions.by_element.entry(element).or_default().insert(version);
+        }
+        versions
     }
 
     /// Finds the bundle of a version.
@@ -123,7 +137,7 @@ impl Bundles {
         found.ok_or_else(|| StageError::Fetch {
             element: element.clone(),
             version: version.clone(),
-            known: self.versions_of(element),
+            known: self.versions().of(element),
         })
     }
 
@@ -200,6 +214,38 @@ fn changed_at(metadata: &Metadata) -> Timestamp {
     (OffsetDateTime::UNIX_EPOCH + since).into()
 }
 
+/// What the name of a bundle says: an element, a hyphen and a version, both of which may have hyphens.
+fn named(stem: &str) -> Option<(ElementName, Version)> {
+    let hyphens = stem.match_indices('-').map(|(at, _hyphen)| at);
+    let parts = hyphens.map(|at| (&stem[..at], &stem[at + 1..]));
+    parts
+        .into_iter()
+        .find_map(|(element, version)| Some((element.parse().ok()?, version.parse().ok()?)))
+}
+
 fn file_name(element: &ElementName, version: &Version) -> String {
     format!("{element}-{version}.bundle")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_parted_where_both_halves_are_what_they_should_be() {
+        for (stem, expected) in [
+            ("hello-1.2.3", Some(("hello", "1.2.3"))),
+            ("metapaas-demo-0.1.0", Some(("metapaas-demo", "0.1.0"))),
+            ("hello-1.0.0-rc.1+build-7", Some(("hello", "1.0.0-rc.1+build-7"))),
+            ("hello", None),
+            ("hello-soon", None),
+            ("-1.0.0", None),
+        ] {
+            let parted =
+                named(stem).map(|(element, version)| (element.to_string(), version.to_string()));
+            let expected =
+                expected.map(|(element, version)| (element.to_owned(), version.to_owned()));
+            assert_eq!(parted, expected, "{stem}");
+        }
+    }
 }

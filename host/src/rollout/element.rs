@@ -232,6 +232,9 @@ impl Task {
     /// Notes that `wanted` serves: it is what a restart begins with, and what was so before is the way back.
     async fn remember(&mut self, wanted: &Wanted) {
         let Some(record) = &mut self.record else { return };
+        if record.stable.as_ref() == Some(wanted) {
+            return;
+        }
         let before = record.stable.replace(wanted.clone());
         if let Some(before) = before.filter(|before| before.version != wanted.version) {
             record.previous = Some(before);

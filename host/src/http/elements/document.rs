@@ -12,11 +12,11 @@ use crate::http::{State, respond};
 use crate::operation::Operation;
 use crate::plugin::identity::GenerationId;
 use crate::plugin::lane::Isolation;
-use crate::rollout::Report;
 use crate::rollout::conditions::Condition;
 use crate::rollout::failure::Failure;
 use crate::rollout::report::{Serving, StageTime, Status};
 use crate::rollout::wanted::Record;
+use crate::rollout::{Available, Report};
 use crate::timestamp::Timestamp;
 
 /// See the module.
@@ -98,7 +98,16 @@ impl Document {
     /// # Errors
     /// When its last operation cannot be read.
     pub(crate) async fn of(state: &State, report: &Report) -> Result<Self, Problem> {
-        let available = state.elements.versions_of(&report.name).await;
+        Self::among(state, report, &state.elements.available().await).await
+    }
+
+    /// As [`Self::of`], where what can be installed is known.
+    pub(super) async fn among(
+        state: &State,
+        report: &Report,
+        available: &Available,
+    ) -> Result<Self, Problem> {
+        let available = available.of(&report.name);
         let operation = match report.operation {
             None => None,
             Some(id) => {

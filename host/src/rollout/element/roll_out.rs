@@ -135,7 +135,7 @@ impl Task {
             self.end(generation).await;
             return Err(error);
         }
-        let switching = self.publish(&generation, wanted);
+        let switching = self.publish(&plugin, &generation, wanted);
         let published = match progress.step(Stage::Start, "switch", switching).await {
             Ok(published) => published,
             Err(error) => {
@@ -182,12 +182,15 @@ impl Task {
     /// The switch. From here on clients may write what nobody may take back, so the schema is settled first.
     async fn publish(
         &self,
+        plugin: &MigratedPlugin,
         generation: &Arc<Generation>,
         wanted: &Wanted,
     ) -> Result<Arc<Published>, StageError> {
         let published = Published::new(Arc::clone(generation))?;
         stages::check_clash(&published, wanted, &self.shared)?;
-        self.shared.migrations.settle(&self.name).await.map_err(StageError::Migrate)?;
+        if !plugin.chain().migrations().is_empty() {
+            self.shared.migrations.settle(&self.name).await.map_err(StageError::Migrate)?;
+        }
         stages::publish(&published, wanted, &self.shared)?;
         Ok(published)
     }
