@@ -29,7 +29,7 @@
 //! No connections and no pool: those are the host's. No other tables than the plugin's own: the database
 //! itself refuses them ([`DbErrorKind::Denied`]). No long transactions: the host ends one after 2 seconds.
 //! And nothing of the database's words reaches a client: a [`DbError`] that becomes a
-//! [`Problem`](crate::Problem) is logged and told as a safe sentence.
+//! [`Problem`] is logged and told as a safe sentence.
 
 mod error;
 mod params;
