@@ -12,7 +12,7 @@ use std::time::Duration;
 use expect_test::{Expect, expect};
 use metapaas_tests::client::Client;
 use metapaas_tests::database::Look;
-use metapaas_tests::plugins;
+use metapaas_tests::plugins::{self, Workspace};
 use metapaas_tests::process::Server;
 use metapaas_tests::schema::Schema;
 use serde_json::Value;
@@ -39,11 +39,25 @@ echo "   Compiling metapaas-demo v0.1.0" >&2
 struct Checkout(TempDir);
 
 impl Checkout {
+    /// With versions of the demo that do nothing.
     fn new() -> Self {
+        Self::building(|version| {
+            Schema::new(DEMO, version).with("types", ["demo"].into()).library()
+        })
+    }
+
+    /// With the demo itself.
+    fn real() -> Self {
+        Self::building(|version| {
+            let package = if version == "0.1.0" { "metapaas-demo" } else { "metapaas-demo-next" };
+            fs::read(plugins::library(Workspace::Examples, package)).unwrap()
+        })
+    }
+
+    fn building(library: impl Fn(&str) -> Vec<u8>) -> Self {
         let checkout = Self::empty();
         for version in ["0.1.0", "0.2.0"] {
-            let library = Schema::new(DEMO, version).with("types", ["demo"].into()).library();
-            checkout.write(&format!("{version}.so"), &library);
+            checkout.write(&format!("{version}.so"), &library(version));
         }
         for source in ["demo/Cargo.toml", "Cargo.toml", "Cargo.lock"] {
             checkout.write(&format!("examples/{source}"), b"");
@@ -167,6 +181,31 @@ async fn the_first_start_builds_the_demo_and_installs_it() {
 }
 
 #[tokio::test]
+async fn what_it_says_to_do_works_when_it_is_pasted() {
+    let checkout = Checkout::real();
+    let up = checkout.up().await;
+    let log = up.0.log();
+    let (_before, shown) = log.split_once("Three things").unwrap();
+    let commands: Vec<&str> = shown.lines().filter_map(|line| line.strip_prefix("  ")).collect();
+    let [make, upgrade, list] = *commands else { panic!("three commands: {commands:?}") };
+    assert!(checkout.paste(make).contains(r#""name":"first""#));
+    assert!(checkout.paste(upgrade).contains("0.2.0 serves"));
+    let listed = checkout.paste(list);
+    assert!(listed.contains(r#""name":"first""#) && listed.contains(r#""greeting":"#), "{listed}");
+}
+
+impl Checkout {
+    /// What a shell in this folder says to a line, which has to end well.
+    fn paste(&self, line: &str) -> String {
+        let mut shell = Command::new("sh");
+        shell.current_dir(self.0.path()).arg("-c").arg(line);
+        let said = shell.env("METAPAAS_CONTEXT", self.context()).output().unwrap();
+        assert!(said.status.success(), "{line}: {}", text(&said.stderr));
+        text(&said.stdout)
+    }
+}
+
+#[tokio::test]
 async fn a_second_start_takes_the_state_as_it_is() {
     let checkout = Checkout::new();
     let up = checkout.up().await;
@@ -187,6 +226,16 @@ impl Checkout {
     async fn up_again(&self) -> Up {
         self.up().await
     }
+}
+
+#[tokio::test]
+async fn a_demo_whose_sources_changed_is_built_again() {
+    let checkout = Checkout::new();
+    assert!(checkout.up().await.0.terminate().await.success());
+    checkout.write("plugin-sdk/src/lib.rs", b"");
+    let up = checkout.up().await;
+    assert_eq!(up.0.log().matches("building metapaas-demo").count(), 2, "{}", up.0.log());
+    assert_eq!(up.client(None).get("/v1/types/demo/-/health").await.status, 200);
 }
 
 #[tokio::test]
