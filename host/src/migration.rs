@@ -11,6 +11,7 @@
 //! these (`rollout`), and what keeps a running plugin off other tables (`store::fence`).
 
 use std::collections::HashMap;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -38,38 +39,42 @@ mod transaction;
 mod undo;
 mod witness;
 
-pub(crate) use chain::{Chain, ChainError, MigrationId};
+pub(crate) use chain::{Chain, MigrationId};
 pub(crate) use error::Error;
 pub(crate) use ledger::Rollback;
 pub(crate) use progress::{Progress, Tell};
 pub(crate) use run::MigratedPlugin;
 
-/// The limits of migrations.
+/// The limits of migrations. None may be 0, which a database would take for no limit.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
     /// How long a step waits for what a request holds; requests that come meanwhile wait behind it.
-    pub(crate) lock_wait_ms: u64,
+    pub(crate) lock_wait_ms: NonZeroU64,
     /// How often a step that waited in vain is tried.
-    pub(crate) lock_attempts: u32,
+    pub(crate) lock_attempts: NonZeroU32,
     /// How long one statement may take.
-    pub(crate) statement_limit_ms: u64,
+    pub(crate) statement_limit_ms: NonZeroU64,
     /// How long a plugin may take over one batch of a backfill.
-    pub(crate) backfill_limit_ms: u64,
+    pub(crate) backfill_limit_ms: NonZeroU64,
     /// How often in a row a batch may fail.
-    pub(crate) backfill_attempts: u32,
+    pub(crate) backfill_attempts: NonZeroU32,
     /// How long a plugin is left alone after a batch failed; doubled each time.
     pub(crate) backfill_back_off_ms: u64,
 }
 
 impl Default for Config {
     fn default() -> Self {
+        const FIVE: NonZeroU32 = NonZeroU32::new(5).expect("5 is not 0");
+        const fn seconds(seconds: u64) -> NonZeroU64 {
+            NonZeroU64::new(seconds * 1_000).expect("no default is 0")
+        }
         Self {
-            lock_wait_ms: 1_000,
-            lock_attempts: 5,
-            statement_limit_ms: 60_000,
-            backfill_limit_ms: 30_000,
-            backfill_attempts: 5,
+            lock_wait_ms: seconds(1),
+            lock_attempts: FIVE,
+            statement_limit_ms: seconds(60),
+            backfill_limit_ms: seconds(30),
+            backfill_attempts: FIVE,
             backfill_back_off_ms: 200,
         }
     }
@@ -77,7 +82,7 @@ impl Default for Config {
 
 impl Config {
     fn statement_limit(&self) -> Duration {
-        Duration::from_millis(self.statement_limit_ms)
+        Duration::from_millis(self.statement_limit_ms.get())
     }
 
     fn backfill_back_off(&self) -> Duration {
@@ -85,7 +90,7 @@ impl Config {
     }
 
     fn backfill_limit(&self) -> Duration {
-        Duration::from_millis(self.backfill_limit_ms)
+        Duration::from_millis(self.backfill_limit_ms.get())
     }
 }
 

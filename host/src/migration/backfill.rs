@@ -146,7 +146,7 @@ impl Migrations {
                 }
                 Err(reason) => {
                     n_failed += 1;
-                    if n_failed >= self.config.backfill_attempts {
+                    if n_failed >= self.config.backfill_attempts.get() {
                         return Err(failed(migration, n_failed, &reason));
                     }
                     tell(Progress::Stumbled { name, reason: &shortened(&reason) });

@@ -17,8 +17,8 @@ impl Migrations {
         let _held = self.locks.hold(element).await;
         for n_attempts in 1.. {
             match self.try_purge(element).await {
-                Err(error) if schema::is_busy(&error) && n_attempts < self.config.lock_attempts => {
-                }
+                Err(error)
+                    if schema::is_busy(&error) && n_attempts < self.config.lock_attempts.get() => {}
                 other => return other,
             }
         }

@@ -215,8 +215,8 @@ impl Migrations {
                 Err(error) if is_busy(&error) => {}
                 other => return other,
             }
-            if n_attempts >= self.config.lock_attempts {
-                let (name, wait_ms) = (name.to_owned(), self.config.lock_wait_ms);
+            if n_attempts >= self.config.lock_attempts.get() {
+                let (name, wait_ms) = (name.to_owned(), self.config.lock_wait_ms.get());
                 return Err(Error::Blocked { name, id, n_attempts, wait_ms });
             }
             tell(Progress::Waiting { name, n_attempts });

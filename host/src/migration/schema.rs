@@ -114,7 +114,7 @@ impl Migrations {
             name: name.to_owned(),
             id,
             number,
-            limit_ms: self.config.statement_limit_ms,
+            limit_ms: self.config.statement_limit_ms.get(),
         };
         let error = match timeout(limit, db.execute_raw(statement)).await {
             Ok(Ok(_done)) => return Ok(()),

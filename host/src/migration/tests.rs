@@ -4,6 +4,7 @@ mod filling;
 mod steps;
 mod straying;
 
+use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 
 use packer::bundle::ElementName;
@@ -35,8 +36,8 @@ impl Place {
     async fn of(database: Database) -> Self {
         let store = database.open().await.unwrap();
         let config = Config {
-            lock_wait_ms: 50,
-            lock_attempts: 2,
+            lock_wait_ms: NonZeroU64::new(50).unwrap(),
+            lock_attempts: NonZeroU32::new(2).unwrap(),
             backfill_back_off_ms: 1,
             ..Config::default()
         };

@@ -23,7 +23,7 @@ impl Migrations {
             Backend::Sqlite => {}
             Backend::Postgres => {
                 let (wait_ms, limit_ms) =
-                    (self.config.lock_wait_ms, self.config.statement_limit_ms);
+                    (self.config.lock_wait_ms.get(), self.config.statement_limit_ms.get());
                 let limits = format!(
                     "SET LOCAL lock_timeout = {wait_ms}; SET LOCAL statement_timeout = {limit_ms}"
                 );

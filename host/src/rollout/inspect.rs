@@ -9,7 +9,7 @@ use plugin_abi::descriptor::Descriptor;
 use semver::Version;
 
 use super::wish::Refusal;
-use super::{Elements, Error};
+use super::{Elements, Error, Shared};
 use crate::log;
 use crate::migration::Chain;
 use crate::migration::report::{PlanDocument, Status};
@@ -40,7 +40,7 @@ impl Elements {
             let element = name.clone();
             return Err(Refusal::VersionNotFound { element, version, known }.into());
         }
-        let target = self.chain(name, &version).await?;
+        let target = self.shared.chain(name, &version).await?;
         let serving = match self.report(name) {
             None => None,
             Some(_installed) => self.serving_chain(name).await?,
@@ -56,14 +56,22 @@ impl Elements {
         let report = self.report(name).ok_or_else(|| Refusal::NotFound(name.clone()))?;
         match report.serving {
             None => Ok(None),
-            Some(serving) => self.chain(name, &serving.version).await.map(Some),
+            Some(serving) => self.shared.chain(name, &serving.version).await.map(Some),
         }
     }
+}
 
+impl Shared {
     /// The migrations that a bundle declares.
-    async fn chain(&self, name: &ElementName, version: &Version) -> Result<Arc<Chain>, Error> {
-        let (bundles, element, wanted) =
-            (Arc::clone(&self.shared.bundles), name.clone(), version.clone());
+    ///
+    /// # Errors
+    /// When there is no such bundle, or it declares what is no chain.
+    pub(super) async fn chain(
+        &self,
+        name: &ElementName,
+        version: &Version,
+    ) -> Result<Arc<Chain>, Error> {
+        let (bundles, element, wanted) = (Arc::clone(&self.bundles), name.clone(), version.clone());
         let verified =
             tokio::task::spawn_blocking(move || bundles.verify(bundles.fetch(&element, &wanted)?));
         let verified = verified.await.expect("verification does not panic");
@@ -75,11 +83,7 @@ impl Elements {
         let bundle = verified.map_err(|error| unreadable(log::chain(&error).to_string()))?;
         let descriptor: Descriptor = serde_json::from_slice(bundle.unpacked.descriptor())
             .map_err(|error| unreadable(error.to_string()))?;
-        let chain = Chain::of(&descriptor, self.shared.migrations.backend());
-        Ok(Arc::new(chain.map_err(migration_error)?))
+        let chain = Chain::of(&descriptor, self.migrations.backend());
+        chain.map(Arc::new).map_err(|error| Error::Migration(error.into()))
     }
-}
-
-fn migration_error(error: crate::migration::ChainError) -> Error {
-    Error::Migration(error.into())
 }

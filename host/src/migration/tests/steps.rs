@@ -311,7 +311,8 @@ async fn a_statement_that_takes_too_long_is_ended() {
         if place.store.backend() == Backend::Sqlite {
             continue;
         }
-        let config = Config { statement_limit_ms: 100, ..Config::default() };
+        let config =
+            Config { statement_limit_ms: NonZeroU64::new(100).unwrap(), ..Config::default() };
         let slow = Migrations { config, ..place.migrations.clone() };
         let up = "SELECT count(*) FROM (WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 100000000) SELECT i FROM n) x";
         let target = chain(&place, "0.1.0", &[expand(8, "slow", &[up], &[])]);

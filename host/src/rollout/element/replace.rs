@@ -41,7 +41,7 @@ impl Task {
             }
         }
         let (plugin, wanted) = (running.plugin.clone(), running.wanted.clone());
-        self.end_and_sweep(running);
+        self.end_and_sweep(Some(running));
         match self.start_and_switch(plugin, &wanted, &progress).await {
             Ok(()) => {
                 self.tell_serving(Status::Active, None).await;
@@ -88,7 +88,7 @@ impl Task {
     ) {
         let error = StageError::KeepsFailing { n_faults, reason };
         let failed = running.wanted.version.clone();
-        self.end_and_sweep(running);
+        self.end_and_sweep(Some(running));
         self.faults.clear();
         let previous = self.record.as_ref().and_then(|record| record.previous.clone());
         match previous.filter(|previous| previous.version != failed) {

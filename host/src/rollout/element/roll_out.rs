@@ -9,8 +9,8 @@ use super::super::wanted::Wanted;
 use super::super::{health, stages};
 use super::{Running, Task};
 use crate::log;
-use crate::migration::MigratedPlugin;
 use crate::migration::backfill::Pass;
+use crate::migration::{Chain, MigratedPlugin};
 use crate::operation::{Level, OperationId};
 use crate::plugin::ProbedPlugin;
 use crate::plugin::generation::Generation;
@@ -75,11 +75,25 @@ impl Task {
         progress: &Progress,
     ) -> Result<(), StageError> {
         let plugin = self.prepare(wanted, progress).await?;
-        let before = self.serving.as_ref().map(|running| &**running.plugin.chain());
+        let before = self.chain_before().await;
         let tell = |said: crate::migration::Progress<'_>| progress.hear(said);
-        let migrating = stages::migrate(plugin, before, &self.shared.migrations, &tell);
+        let migrating = stages::migrate(plugin, before.as_deref(), &self.shared.migrations, &tell);
         let plugin = progress.step(Stage::Migrate, "migrate", migrating).await?;
         self.start_and_switch(plugin, wanted, progress).await
+    }
+
+    /// The migrations of what serves, or, when the daemon has just started, of what served last.
+    async fn chain_before(&self) -> Option<Arc<Chain>> {
+        if let Some(running) = &self.serving {
+            return Some(Arc::clone(running.plugin.chain()));
+        }
+        let stable = self.record.as_ref()?.stable.as_ref()?;
+        let chain = self.shared.chain(&self.name, &stable.version).await;
+        let chain = chain.inspect_err(|error| {
+            let cause = log::chain(error).to_string();
+            tracing::warn!(element = %self.name, version = %stable.version, "what served last cannot be looked into: {cause}");
+        });
+        chain.ok()
     }
 
     /// What a failed rollout did to the schema is undone, unless it was settled because clients may have been
@@ -154,9 +168,8 @@ impl Task {
         }
         self.listeners.adopt(bound, &wanted.listeners, &self.name, &self.shared);
         let running = Running { plugin, wanted: wanted.clone(), published };
-        if let Some(before) = self.serving.replace(running) {
-            self.end_and_sweep(before);
-        }
+        let before = self.serving.replace(running);
+        self.end_and_sweep(before);
         Ok(())
     }
 
@@ -208,13 +221,16 @@ impl Task {
         }
     }
 
-    /// Ends what served before; when its last request is over, what it wrote meanwhile is filled in as well.
-    pub(super) fn end_and_sweep(&self, before: Running) {
+    /// Ends what served before; when its last request is over, what it wrote meanwhile is filled in as well, and
+    /// what the daemon's last life may have left.
+    pub(super) fn end_and_sweep(&self, before: Option<Running>) {
         let (shared, limits) = (Arc::clone(&self.shared), self.shared.plugins.config.end_limits());
         let now =
             self.serving.as_ref().map(|now| (now.plugin.clone(), Arc::clone(now.generation())));
         self.shared.tasks.spawn("generation end", async move {
-            before.generation().end(limits).await;
+            if let Some(before) = before {
+                before.generation().end(limits).await;
+            }
             let Some((plugin, generation)) = now.filter(|(plugin, _)| plugin.has_backfills()) else {
                 return;
             };
