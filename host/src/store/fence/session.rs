@@ -1,7 +1,7 @@
 //! One connection of an element, the same on both databases: fenced, and only the host begins and ends transactions.
 //!
 //! What the plugin says runs on the connection inside, whose fence the database keeps. A session that was left in
-//! the middle of something is never used again: it is [ended](Session::end) or dropped.
+//! the middle of something is never used again: its lease [ends](super::Lease::end) it or drops it.
 
 use std::time::Instant;
 
