@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use crate::client::Client;
 
 /// Between two writes, so that a run is not about them.
-const BETWEEN: Duration = Duration::from_millis(2);
+const BETWEEN: Duration = Duration::from_millis(5);
 /// No write may take longer, or a story would.
 const WRITE_TIME_MAX: Duration = Duration::from_secs(10);
 

@@ -6,6 +6,7 @@
 //!
 //! `METAPAAS_KILL_SEEDS` says how many seeds there are, `METAPAAS_KILL_SEED` runs one alone.
 
+mod facts;
 mod life;
 mod seeds;
 

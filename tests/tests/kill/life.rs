@@ -12,15 +12,16 @@ use metapaas_tests::writes::Writes;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+use super::facts::Facts;
 use crate::eventually::eventually;
-use crate::migrating::{ELEMENT, plugins, row_ids, schema};
+use crate::migrating::{ELEMENT, plugins};
 
 const KILL_AT: &str = "METAPAAS_KILL_AT";
 const FAULT_LOG: &str = "METAPAAS_FAULT_LOG";
 /// Longer than any step takes that is not stuck.
 const QUIET_TIME_MAX: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
-const ELEMENT_PATH: &str = "/v1/elements/migrates";
+pub(super) const ELEMENT_PATH: &str = "/v1/elements/migrates";
 
 /// At which points of a process's life it is killed.
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +91,16 @@ impl Ask {
     }
 }
 
+impl Ask {
+    /// Whether it is so already: it was written down before the daemon was killed.
+    fn is_done(&self, facts: &Facts, after: Option<&str>) -> bool {
+        match self {
+            Self::Act("finalize") => !facts.may_return(),
+            Self::Version(_) | Self::Act(_) | Self::Purge => facts.serves() == after,
+        }
+    }
+}
+
 /// A life without a kill, with its points written to `log`.
 pub(super) async fn record(database: Database, log: &Path) {
     let log = log.to_str().expect("a temporary folder has a plain name");
@@ -97,7 +108,7 @@ pub(super) async fn record(database: Database, log: &Path) {
     for step in &LIFE {
         life.go(step).await;
     }
-    assert_eq!(life.ended(), Ended::Untouched);
+    assert_eq!(life.end().await, Ended::Untouched);
 }
 
 /// A life with these kills.
@@ -108,7 +119,7 @@ pub(super) async fn live(database: Database, kills: Kills) -> Ended {
     for step in &LIFE {
         life.go(step).await;
     }
-    life.ended()
+    life.end().await
 }
 
 struct Life {
@@ -128,7 +139,12 @@ impl Life {
         Self { daemon, writes, serves: None, again: None, n_kills: 0 }
     }
 
-    fn ended(&self) -> Ended {
+    /// Nothing of the element is in the daemon's memory any more.
+    async fn end(self) -> Ended {
+        eventually("no library is mapped", async || {
+            self.daemon.proc().plugin_mappings().is_empty()
+        })
+        .await;
         if self.n_kills > 0 { Ended::AfterAKill } else { Ended::Untouched }
     }
 
@@ -137,12 +153,12 @@ impl Life {
         let Step { ask, after } = step;
         while ask.try_do(&self.daemon.client).await.is_err() {
             self.come_back().await;
-            self.settle(&[self.serves, *after]).await;
-            if self.is_done(step).await {
+            let facts = self.settle(&[self.serves, *after]).await;
+            if ask.is_done(&facts, *after) {
                 break;
             }
         }
-        self.settle(&[*after]).await;
+        let _facts = self.settle(&[*after]).await;
         self.serves = *after;
     }
 
@@ -155,33 +171,17 @@ impl Life {
         self.writes.go_on_at(self.daemon.client.address);
     }
 
-    /// Whether what was asked for is so already: it was written down before the daemon was killed.
-    async fn is_done(&self, step: &Step) -> bool {
-        match step.ask {
-            Ask::Act("finalize") => {
-                self.daemon.element(ELEMENT).await["rollback_available"] == false
-            }
-            Ask::Version(_) | Ask::Act(_) | Ask::Purge => self.serves_now().await == step.after,
-        }
-    }
-
-    async fn serves_now(&self) -> Option<&'static str> {
-        let reply = self.daemon.get(&format!("/v1/types/{ELEMENT}/-/health")).await;
-        if reply.status == 404 {
-            return None;
-        }
-        let health: Value = reply.expect(200).json();
-        let known = crate::migrating::VERSIONS.into_iter();
-        let mut serving = known.filter(|version| health["version"] == *version);
-        Some(serving.next().expect("it is one of the versions"))
-    }
-
     /// Waits until all is quiet, during which the daemon may be killed once more, and looks at everything.
-    async fn settle(&mut self, may_serve: &[Option<&'static str>]) {
-        while !self.is_quiet().await {
+    async fn settle(&mut self, may_serve: &[Option<&'static str>]) -> Facts {
+        loop {
+            if self.is_quiet().await
+                && let Ok(facts) = Facts::of(&self.daemon, self.writes.so_far()).await
+            {
+                facts.assert_whole(may_serve);
+                return facts;
+            }
             self.come_back().await;
         }
-        self.assert_whole(may_serve).await;
     }
 
     /// Waits until every operation has ended: whether the daemon lives to tell.
@@ -200,46 +200,5 @@ impl Life {
             }
         };
         timeout(QUIET_TIME_MAX, quiet).await.expect("every operation comes to its end").is_ok()
-    }
-
-    /// What must be true whenever nothing is under way.
-    async fn assert_whole(&self, may_serve: &[Option<&'static str>]) {
-        let acknowledged = self.writes.so_far();
-        let serves = self.serves_now().await;
-        assert!(may_serve.contains(&serves), "{serves:?} serves instead of one of {may_serve:?}");
-        let reply = self.daemon.get(ELEMENT_PATH).await;
-        match serves {
-            None => assert_eq!(reply.status, 404, "{}", reply.text()),
-            Some(version) => {
-                let element: Value = reply.expect(200).json();
-                let words =
-                    ["status", "version", "serving_version"].map(|word| element[word].as_str());
-                assert_eq!(words, ["ACTIVE", version, version].map(Some), "{element}");
-            }
-        }
-        let schema = schema(&self.daemon).await;
-        schema.assert_consistent();
-        assert_eq!(schema.unsettled, [""; 0], "{schema:#?}");
-        let mut look = self.daemon.look().await;
-        match serves {
-            Some(_) => acknowledged.assert_kept(&row_ids(&mut look).await),
-            None => assert_eq!(schema.ledger, [""; 0], "{schema:#?}"),
-        }
-        self.assert_nothing_is_left(serves).await;
-    }
-
-    async fn assert_nothing_is_left(&self, serves: Option<&str>) {
-        let strays: Vec<_> = self.daemon.strays().iter().map(|stray| stray.id()).collect();
-        assert!(strays.is_empty(), "processes of an earlier life are left: {strays:?}");
-        if serves.is_some() {
-            return;
-        }
-        eventually("no library is mapped", async || {
-            self.daemon.proc().plugin_mappings().is_empty()
-        })
-        .await;
-        if let Some(own) = self.daemon.own_database() {
-            assert_eq!(own.roles_of_elements().await, Vec::<String>::new());
-        }
     }
 }
