@@ -125,17 +125,23 @@ impl OwnDatabase {
         self.execute_as_superuser("postgres", &statements).await
     }
 
-    /// The roles that were given rights in this database, or are called after it; the owner excepted.
     async fn roles(&self) -> Result<Vec<String>, sqlx::Error> {
         let mut connection = PgConnection::connect(&self.superuser_url()).await?;
+        let query = self.roles_query();
+        sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_all(&mut connection).await
+    }
+
+    /// Asks for the roles that were given rights in this database, or are called after it; the owner excepted.
+    #[must_use]
+    pub fn roles_query(&self) -> String {
         let query = "SELECT role.rolname FROM pg_shdepend AS depend \
             JOIN pg_roles AS role ON role.oid = depend.refobjid AND depend.refclassid = 'pg_authid'::regclass \
             JOIN pg_database AS database ON depend.dbid = database.oid \
                 OR (depend.classid = 'pg_database'::regclass AND depend.objid = database.oid) \
-            WHERE database.datname = $1 AND role.rolname <> $1 AND NOT role.rolsuper \
+            WHERE database.datname = '{own}' AND role.rolname <> '{own}' AND NOT role.rolsuper \
             UNION SELECT rolname FROM pg_roles \
-            WHERE rolname LIKE 'mp\\_' || left(encode(sha256($1::bytea), 'hex'), 8) || '\\_%' ORDER BY 1";
-        sqlx::query_scalar(query).bind(&self.name).fetch_all(&mut connection).await
+            WHERE rolname LIKE 'mp\\_' || left(encode(sha256('{own}'::bytea), 'hex'), 8) || '\\_%' ORDER BY 1";
+        query.replace("{own}", &self.name)
     }
 }
 

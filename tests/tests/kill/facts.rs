@@ -1,6 +1,7 @@
 //! What is seen of a daemon while nothing is under way, from inside and past it, and what must be true of it.
 
 use metapaas_tests::daemon::Daemon;
+use metapaas_tests::database::Look;
 use metapaas_tests::writes::Written;
 use serde_json::Value;
 
@@ -30,19 +31,22 @@ impl Facts {
     ///
     /// # Errors
     /// When it does not outlive that: what was seen is not of a daemon at rest.
-    pub(super) async fn of(daemon: &Daemon, acknowledged: Written) -> anyhow::Result<Self> {
+    pub(super) async fn of(
+        daemon: &Daemon,
+        look: &mut Look,
+        acknowledged: Written,
+    ) -> anyhow::Result<Self> {
         let client = &daemon.client;
         let health = client.try_get(&format!("/v1/types/{ELEMENT}/-/health")).await?;
         let element = client.try_get(ELEMENT_PATH).await?;
-        let mut look = daemon.look().await;
-        let schema = Schema::of(&mut look).await;
+        let schema = Schema::of(look).await;
         let rows = match schema.tables.as_slice() {
             [] => None,
-            [..] => Some(row_ids(&mut look).await),
+            [..] => Some(row_ids(look).await),
         };
         let roles = match daemon.own_database() {
             None => Vec::new(),
-            Some(own) => own.roles_of_elements().await,
+            Some(own) => look.texts(&own.roles_query()).await,
         };
         let strays = daemon.strays().iter().map(|stray| stray.id()).collect();
         let _alive = client.try_get("/readyz").await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Method;
 use metapaas_tests::client::Client;
 use metapaas_tests::daemon::{Daemon, Options};
-use metapaas_tests::database::Database;
+use metapaas_tests::database::{Database, Look};
 use metapaas_tests::plugins::Plugin;
 use metapaas_tests::writes::Writes;
 use serde_json::{Value, json};
@@ -124,6 +124,8 @@ pub(super) async fn live(database: Database, kills: Kills) -> Ended {
 
 struct Life {
     daemon: Daemon,
+    /// Past the daemon, and open over all of its lives.
+    look: Look,
     writes: Writes,
     /// What serves, and what is wanted.
     serves: Option<&'static str>,
@@ -136,7 +138,8 @@ impl Life {
         let daemon = Daemon::start_with(options).await;
         plugins().iter().for_each(|plugin: &Plugin| daemon.offer(plugin));
         let writes = Writes::start(daemon.client.address, ELEMENT, "life");
-        Self { daemon, writes, serves: None, again: None, n_kills: 0 }
+        let look = daemon.look().await;
+        Self { daemon, look, writes, serves: None, again: None, n_kills: 0 }
     }
 
     /// Nothing of the element is in the daemon's memory any more.
@@ -175,7 +178,8 @@ impl Life {
     async fn settle(&mut self, may_serve: &[Option<&'static str>]) -> Facts {
         loop {
             if self.is_quiet().await
-                && let Ok(facts) = Facts::of(&self.daemon, self.writes.so_far()).await
+                && let Ok(facts) =
+                    Facts::of(&self.daemon, &mut self.look, self.writes.so_far()).await
             {
                 facts.assert_whole(may_serve);
                 return facts;
