@@ -2,11 +2,16 @@
 //!
 //! Plain serde on purpose: these are cold documents with a schema version of their own, outside the layout
 //! snapshot. The plugin prints its descriptor, the bundle carries the same bytes, and the probe compares
-//! the two byte for byte; so it depends on the code alone. Not here: any check of what is declared.
+//! the two byte for byte; so it depends on the code alone. [`Resource`] is what a type declares.
+//! Not here: any check of what is declared.
 
 use serde::{Deserialize, Serialize};
 
 use crate::database::Backend;
+
+mod resource;
+
+pub use resource::{Action, Field, Hook, Kind, Policy, Reference, Resource, TypeVersion, Unique};
 
 /// The schema version that this crate writes.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -79,11 +84,29 @@ pub enum PanicStrategy {
 }
 
 /// A type that the plugin serves.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TypeDescriptor {
     /// `[a-z][a-z0-9]{0,30}`.
     pub slug: String,
+    /// What it is, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// What the host stores and serves of it; nothing of a type that is routes alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<Resource>,
+    /// What its instances can run; nothing when they have no versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<TypeVersion>,
+}
+
+impl TypeDescriptor {
+    /// A type that declares nothing yet.
+    #[must_use]
+    pub fn new(slug: impl Into<String>) -> Self {
+        let (description, resources, versions) = (String::new(), Vec::new(), Vec::new());
+        Self { slug: slug.into(), description, resources, versions }
+    }
 }
 
 /// One route.

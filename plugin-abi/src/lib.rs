@@ -17,6 +17,7 @@
 //! | [`record`] | what a plugin tells about itself: log lines, measurements | both |
 //! | [`value`], [`database`] | tagged values and rows, and the service that they are asked of | both |
 //! | [`descriptor`] | the JSON document that lists all a plugin declares | both |
+//! | [`resource`] | what is said about declared resources: hooks, and the columns that all have | both |
 //! | [`guest`] | the plugin's safe face of the seam | `plugin-sdk` |
 //! | [`host`], [`mailbox`] | the host's safe face of the seam (feature `host`) | the daemon, `plugin_sdk::testing` |
 //!
@@ -34,6 +35,7 @@ pub mod mailbox;
 pub mod message;
 pub mod record;
 pub mod request;
+pub mod resource;
 pub mod response;
 pub mod root;
 pub mod value;

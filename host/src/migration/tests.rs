@@ -164,7 +164,7 @@ fn descriptor(element: &str, slug: &str, version: &str, steps: &[Step]) -> Descr
         element: element.to_owned(),
         version: version.to_owned(),
         build: Build::own(),
-        types: vec![TypeDescriptor { slug: slug.to_owned() }],
+        types: vec![TypeDescriptor::new(slug)],
         routes: Vec::new(),
         mounts: Vec::new(),
         listeners: Vec::new(),

@@ -123,10 +123,7 @@ impl<P: Plugin> Declaration<P> {
             element: P::ELEMENT.to_owned(),
             version: P::VERSION.to_owned(),
             build: Build::own(),
-            types: P::TYPES
-                .iter()
-                .map(|slug| TypeDescriptor { slug: (*slug).to_owned() })
-                .collect(),
+            types: P::TYPES.iter().map(|slug| TypeDescriptor::new(*slug)).collect(),
             routes: Vec::new(),
             mounts: Vec::new(),
             listeners: Vec::new(),

@@ -26,7 +26,7 @@ fn chain(migrations: Vec<descriptor::Migration>) -> Result<Chain, ChainError> {
         element: "demo-app".to_owned(),
         version: "0.1.0".to_owned(),
         build: Build::own(),
-        types: vec![TypeDescriptor { slug: "demo".to_owned() }],
+        types: vec![TypeDescriptor::new("demo")],
         routes: Vec::new(),
         mounts: Vec::new(),
         listeners: Vec::new(),

@@ -1,0 +1,216 @@
+//! What host and plugin say to one another about a declared resource: the documents of its hooks.
+//!
+//! A hook is a request whose path is the hook's name, JSON in and out ([`crate::request::HOOK_ROUTE`]):
+//!
+//! | name | asked | answered |
+//! |---|---|---|
+//! | `<collection>/validate` | [`ValidateQuestion`] | [`ValidateAnswer`] |
+//! | `<collection>/plan` | [`ValidateQuestion`] | [`PlanAnswer`] |
+//! | `<collection>/reconcile` | [`ReconcileQuestion`] | [`ReconcileAnswer`] |
+//! | `<collection>/actions/<verb>` | [`ActionQuestion`] | [`ActionAnswer`] |
+//!
+//! Hooks run outside of any transaction, may be repeated and must not mind it. Fields of the kind `secret`
+//! are references (`{"$secret": "…"}`), which the secrets service opens. Not here: how a plugin declares
+//! resources ([`crate::descriptor`]).
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+pub mod columns;
+
+/// A resource, as a plugin sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResourceDocument {
+    /// Its id; nil in the validation of a create.
+    pub id: String,
+    /// The tenant project it belongs to.
+    pub project_id: String,
+    /// Its name.
+    pub name: String,
+    /// What it hangs under.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Box<ResourceDocument>>,
+    /// What it is for, in its maker's words.
+    #[serde(default)]
+    pub description: String,
+    /// What it is selected by.
+    #[serde(default)]
+    pub labels: Map<String, Value>,
+    /// Notes of its users.
+    #[serde(default)]
+    pub annotations: Map<String, Value>,
+    /// Counts what was wanted.
+    pub generation: i64,
+    /// The generation that the plugin has seen to.
+    pub observed_generation: i64,
+    /// Whether it is to be taken down.
+    #[serde(default)]
+    pub deleting: bool,
+    /// The declared fields.
+    pub fields: Map<String, Value>,
+    /// What is known of it.
+    #[serde(default)]
+    pub conditions: Vec<Condition>,
+    /// RFC 3339.
+    pub created_at: String,
+    /// RFC 3339.
+    pub updated_at: String,
+}
+
+/// Something that is true, false or unknown of a resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Condition {
+    /// `Provisioned`, `ConfigApplied`, …
+    pub r#type: String,
+    /// Whether it is so.
+    pub status: ConditionStatus,
+    /// Why, in one word: `NodeProvisioning`.
+    pub reason: String,
+    /// Why, in a sentence.
+    #[serde(default)]
+    pub message: String,
+}
+
+/// Whether something is so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ConditionStatus {
+    /// It is.
+    True,
+    /// It is not.
+    False,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// Whether this may be written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ValidateQuestion {
+    /// What there is; none: it is to be created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old: Option<ResourceDocument>,
+    /// What shall be.
+    pub new: ResourceDocument,
+}
+
+/// What is wrong with it; nothing: it may be written.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ValidateAnswer {
+    /// One for each fault.
+    #[serde(default)]
+    pub errors: Vec<FieldFault>,
+    /// Fields that the plugin says at this moment (of the policies `ro`, `shown_once` and `hidden`).
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub fields: Map<String, Value>,
+}
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldFault {
+    /// The field, as a JSON pointer; empty: the resource as a whole.
+    pub pointer: String,
+    /// An UPPER_SNAKE code.
+    pub code: String,
+    /// What is wrong, in a sentence.
+    pub message: String,
+}
+
+/// What a write would come to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PlanAnswer {
+    /// In order.
+    #[serde(default)]
+    pub plan: Vec<PlannedStep>,
+}
+
+/// One thing that would be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// `create`, `update`, `restart`, …
+    pub action: String,
+    /// To what.
+    pub target: String,
+    /// What it means, in a sentence.
+    #[serde(default)]
+    pub description: String,
+}
+
+/// Make it so.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReconcileQuestion {
+    /// What is wanted, and what is known.
+    pub resource: ResourceDocument,
+    /// What hangs under it, by collection, those that are to be taken down included.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub children: Map<String, Value>,
+    /// How often in a row it failed before.
+    #[serde(default)]
+    pub attempt: u32,
+}
+
+/// How far it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReconcileAnswer {
+    /// Whether what is there is what is wanted; of one that is taken down: whether it is gone.
+    pub outcome: Outcome,
+    /// Fields that the plugin says (of the policies `ro`, `shown_once` and `hidden`).
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub fields: Map<String, Value>,
+    /// The plugin's own conditions. Never `Ready`, `Reconciling`, `Stalled` or `PluginAvailable`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+}
+
+/// How a reconciliation ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Outcome {
+    /// It is so. Looked at again after this long, or when it is changed.
+    Settled {
+        /// None: only by the host's own period.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        again_after_ms: Option<u64>,
+    },
+    /// It is on its way: what it waits for, in a sentence.
+    Progressing {
+        /// For people: `waiting for the server to answer`.
+        message: String,
+        /// How far, 0 to 100.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        percent: Option<u8>,
+        /// When to ask again.
+        again_after_ms: u64,
+    },
+    /// It did not work; tried again with back-off.
+    Failed {
+        /// In one word.
+        reason: String,
+        /// In a sentence.
+        message: String,
+        /// Whether trying again may help; if not, it waits for a change or for `actions/retry`.
+        retryable: bool,
+    },
+}
+
+/// Do this.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ActionQuestion {
+    /// To this.
+    pub resource: ResourceDocument,
+    /// What was sent with it.
+    #[serde(default)]
+    pub input: Value,
+}
+
+/// What it came to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ActionAnswer {
+    /// For the caller.
+    #[serde(default)]
+    pub output: Value,
+    /// Fields that the plugin says (of the policies `ro`, `shown_once` and `hidden`).
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub fields: Map<String, Value>,
+    /// The plugin's own conditions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+}
