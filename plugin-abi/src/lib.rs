@@ -17,7 +17,8 @@
 //! | [`record`] | what a plugin tells about itself: log lines, measurements | both |
 //! | [`value`], [`database`] | tagged values and rows, and the service that they are asked of | both |
 //! | [`descriptor`] | the JSON document that lists all a plugin declares | both |
-//! | [`resource`] | what is said about declared resources: hooks, and the columns that all have | both |
+//! | [`resource`] | what is said about declared resources: hooks, service 2, the columns that all have | both |
+//! | [`secret`] | service 3, which opens what is stored encrypted | both |
 //! | [`guest`] | the plugin's safe face of the seam | `plugin-sdk` |
 //! | [`host`], [`mailbox`] | the host's safe face of the seam (feature `host`) | the daemon, `plugin_sdk::testing` |
 //!
@@ -38,6 +39,7 @@ pub mod request;
 pub mod resource;
 pub mod response;
 pub mod root;
+pub mod secret;
 pub mod value;
 pub mod wire;
 

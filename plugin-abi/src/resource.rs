@@ -4,19 +4,59 @@
 //!
 //! | name | asked | answered |
 //! |---|---|---|
-//! | `<collection>/validate` | [`ValidateQuestion`] | [`ValidateAnswer`] |
-//! | `<collection>/plan` | [`ValidateQuestion`] | [`PlanAnswer`] |
-//! | `<collection>/reconcile` | [`ReconcileQuestion`] | [`ReconcileAnswer`] |
-//! | `<collection>/actions/<verb>` | [`ActionQuestion`] | [`ActionAnswer`] |
+//! | `<slug>/<collection>/validate` | [`ValidateQuestion`] | [`ValidateAnswer`] |
+//! | `<slug>/<collection>/plan` | [`ValidateQuestion`] | [`PlanAnswer`] |
+//! | `<slug>/<collection>/reconcile` | [`ReconcileQuestion`] | [`ReconcileAnswer`] |
+//! | `<slug>/<collection>/actions/<verb>` | [`ActionQuestion`] | [`ActionAnswer`] |
 //!
-//! Hooks run outside of any transaction, may be repeated and must not mind it. Fields of the kind `secret`
-//! are references (`{"$secret": "…"}`), which the secrets service opens. Not here: how a plugin declares
-//! resources ([`crate::descriptor`]).
+//! [`hook_name`] and [`action_hook_name`] write these names. Hooks run outside of any transaction, may be
+//! repeated and must not mind it. What has no value is null or absent; both mean the same. Fields of the
+//! kind `secret` are references (`{"$secret": "…"}`), which the secrets service opens ([`crate::secret`]); a
+//! plugin says a secret as text, and a reference that it gives back says nothing new. Not here: how a plugin
+//! declares resources ([`crate::descriptor`]), what it may ask about them by itself ([`access`]).
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::descriptor::Hook;
+
+pub mod access;
 pub mod columns;
+
+/// The collections that no resource may be declared as: what the host has at the same place in paths.
+/// `instances` may be declared, directly under the type.
+pub const RESERVED_COLLECTIONS: [&str; 10] = [
+    "access",
+    "actions",
+    "bindings",
+    "conditions",
+    "events",
+    "logs",
+    "metrics",
+    "nodes",
+    "operations",
+    "versions",
+];
+
+/// The conditions that the host alone sets.
+pub const RESERVED_CONDITIONS: [&str; 4] = ["Ready", "Reconciling", "Stalled", "PluginAvailable"];
+
+/// What the host calls a hook of a collection by.
+#[must_use]
+pub fn hook_name(slug: &str, collection: &str, hook: Hook) -> String {
+    let hook = match hook {
+        Hook::Validate => "validate",
+        Hook::Plan => "plan",
+        Hook::Reconcile => "reconcile",
+    };
+    format!("{slug}/{collection}/{hook}")
+}
+
+/// What the host calls an action by.
+#[must_use]
+pub fn action_hook_name(slug: &str, collection: &str, verb: &str) -> String {
+    format!("{slug}/{collection}/actions/{verb}")
+}
 
 /// A resource, as a plugin sees it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -155,7 +195,7 @@ pub struct ReconcileAnswer {
     /// Fields that the plugin says (of the policies `ro`, `shown_once` and `hidden`).
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub fields: Map<String, Value>,
-    /// The plugin's own conditions. Never `Ready`, `Reconciling`, `Stalled` or `PluginAvailable`.
+    /// The plugin's own conditions: never one of [`RESERVED_CONDITIONS`]. Those not named stay as they are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }
@@ -196,7 +236,7 @@ pub enum Outcome {
 pub struct ActionQuestion {
     /// To this.
     pub resource: ResourceDocument,
-    /// What was sent with it.
+    /// What was sent with it; null when nothing was.
     #[serde(default)]
     pub input: Value,
 }
@@ -210,7 +250,18 @@ pub struct ActionAnswer {
     /// Fields that the plugin says (of the policies `ro`, `shown_once` and `hidden`).
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub fields: Map<String, Value>,
-    /// The plugin's own conditions.
+    /// The plugin's own conditions, as in [`ReconcileAnswer::conditions`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hooks_are_told_apart_by_type_and_collection() {
+        assert_eq!(hook_name("s3", "buckets", Hook::Reconcile), "s3/buckets/reconcile");
+        assert_eq!(action_hook_name("s3", "buckets", "empty"), "s3/buckets/actions/empty");
+    }
 }

@@ -58,10 +58,39 @@ pub const RESERVED: [&str; 12] = [
     "metapaas",
 ];
 
-/// Whether a declared field may not have this name.
+/// Whether a declared field may not have this name. It is `const`, so that a derive can ask when it is built.
 #[must_use]
-pub fn is_reserved(name: &str) -> bool {
-    RESERVED.contains(&name) || ALL.iter().any(|column| column.name == name)
+pub const fn is_reserved(name: &str) -> bool {
+    let mut idx = 0;
+    while idx < RESERVED.len() {
+        if is_same(RESERVED[idx], name) {
+            return true;
+        }
+        idx += 1;
+    }
+    idx = 0;
+    while idx < ALL.len() {
+        if is_same(ALL[idx].name, name) {
+            return true;
+        }
+        idx += 1;
+    }
+    false
+}
+
+const fn is_same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    if one.len() != other.len() {
+        return false;
+    }
+    let mut idx = 0;
+    while idx < one.len() {
+        if one[idx] != other[idx] {
+            return false;
+        }
+        idx += 1;
+    }
+    true
 }
 
 /// The statements that make a resource's table as it was first.
@@ -93,7 +122,9 @@ mod tests {
         for name in ["id", "status", "etag", "nodes"] {
             assert!(is_reserved(name), "{name}");
         }
-        assert!(!is_reserved("bucket_name"));
+        for name in ["bucket_name", "ide", "i", ""] {
+            assert!(!is_reserved(name), "{name}");
+        }
     }
 
     #[test]
