@@ -43,6 +43,8 @@ mod migration;
 mod nearest;
 mod operation;
 mod plugin;
+#[allow(dead_code, reason = "what uses it comes with the rest of the engine")]
+mod resource;
 mod rollout;
 mod services;
 mod shutdown;

@@ -1,0 +1,10 @@
+//! Declared resources: stored, served and brought about by the host, the same way for every type.
+//!
+//! | room | what it holds |
+//! |---|---|
+//! | [`condition`], [`status`] | what is known of a resource, and the one word and conditions that follow from it |
+//!
+//! Not here: HTTP, and what a type declares.
+
+pub(crate) mod condition;
+pub(crate) mod status;
