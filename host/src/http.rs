@@ -9,7 +9,7 @@
 //! | [`paging`], [`query`], [`wait`] | what lists have in common; what a query says; how long a client waits |
 //! | [`dispatch`], [`body`], [`upgrade`] | from a request to a plugin, and back |
 //! | [`problem`], [`respond`] | how failures look, and which failure becomes which problem |
-//! | [`request_id`], [`readiness`] | what every answer carries; what `/readyz` says |
+//! | [`request_id`], [`trace`], [`readiness`] | what every answer carries; what a request is a part of; what `/readyz` says |
 //!
 //! Guarantees: every answer carries a request id, every refusal is a problem, every limit is a setting. `http`
 //! never opens a library.
@@ -30,6 +30,7 @@ pub(crate) mod respond;
 pub(crate) mod route;
 pub(crate) mod server;
 pub(crate) mod system;
+mod trace;
 mod upgrade;
 pub(crate) mod wait;
 

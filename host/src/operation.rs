@@ -11,6 +11,7 @@
 //!   says so, and an end that could not be written is tried again until it is.
 //! - Who waits is woken by the write itself; nothing polls. What waits costs an entry while it waits.
 //! - Ids are UUIDv7 made with `created_at`, so their order is the order of `(created_at, id)`.
+//! - Nobody is stopped who does not listen: whoever does the work says until when it can be called off.
 //!
 //! Not here: what is done, and how a failure looks to a client; here it has a code's name and a sentence.
 
@@ -27,8 +28,10 @@ use crate::shutdown::Tasks;
 use crate::store::Store;
 use crate::store::entity::operation as row;
 use crate::timestamp::Timestamp;
+use cancel::Calls;
 use changes::Changes;
 
+mod cancel;
 mod changes;
 mod config;
 mod journal;
@@ -39,13 +42,20 @@ mod running;
 mod steps;
 mod words;
 
+pub(crate) use cancel::{Canceled, Canceling};
 pub(crate) use changes::Watching;
 pub(crate) use config::Config;
 pub(crate) use logs::{Level, Line};
-pub(crate) use read::{Filter, Order, Slice};
+pub(crate) use read::{About, Filter, Order, Slice};
 pub(crate) use running::Running;
 pub(crate) use steps::Step;
-pub(crate) use words::{Kind, State};
+pub(crate) use words::{ElementKind, Kind, State};
+
+/// Who automatic changes are asked by.
+const DAEMON: &str = "system:reconciler";
+
+/// The kind of target that an element is.
+const ELEMENT: &str = "element";
 
 /// Every operation of this daemon. Clones are the same.
 #[derive(Debug, Clone)]
@@ -53,6 +63,8 @@ pub(crate) struct Operations {
     store: Store,
     /// Who waits for which operation.
     changes: Changes,
+    /// Which of those that run can be called off.
+    calls: Calls,
     /// Ends that could not be written, and the pruning.
     tasks: Tasks,
 }
@@ -64,10 +76,28 @@ pub(crate) struct OperationId(Uuid);
 /// What an operation is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
-    /// `element`.
+    /// `element`, or the type of a resource.
     pub(crate) kind: String,
-    /// The name of the element.
+    /// Its name.
     pub(crate) name: String,
+    /// The id of a resource.
+    pub(crate) id: Option<Uuid>,
+    /// The resource at the top that it hangs under, which is itself if it hangs under none: rights on that one
+    /// are rights on it.
+    pub(crate) instance: Option<Uuid>,
+    /// The project of a resource.
+    pub(crate) project: Option<Uuid>,
+}
+
+/// Who asks for something, and by which request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Requester {
+    /// `user:…`.
+    pub(crate) principal: String,
+    /// The request, if it was one.
+    pub(crate) request_id: Option<String>,
+    /// What the request is a part of, as W3C Trace Context has it.
+    pub(crate) traceparent: Option<String>,
 }
 
 /// An operation that shall be.
@@ -80,9 +110,7 @@ pub(crate) struct New {
     /// From what to what, as in `{"from": "0.1.0", "to": "0.2.0"}`.
     pub(crate) details: Value,
     /// Who asked.
-    pub(crate) requested_by: String,
-    /// By which request.
-    pub(crate) request_id: Option<String>,
+    pub(crate) requester: Requester,
 }
 
 /// An operation, as the store has it.
@@ -109,9 +137,7 @@ pub(crate) struct Operation {
     /// What it came to.
     pub(crate) result: Option<Value>,
     /// Who asked.
-    pub(crate) requested_by: String,
-    /// By which request.
-    pub(crate) request_id: Option<String>,
+    pub(crate) requester: Requester,
     /// When it was asked for.
     pub(crate) created_at: Timestamp,
     /// When it began.
@@ -184,7 +210,7 @@ pub(crate) enum Error {
 impl Operations {
     /// The operations that `store` keeps; what they leave to do later runs in `tasks`.
     pub(crate) fn new(store: Store, tasks: Tasks) -> Self {
-        Self { store, changes: Changes::default(), tasks }
+        Self { store, changes: Changes::default(), calls: Calls::default(), tasks }
     }
 
     /// Writes an operation that waits to be run, in the transaction of the wish that it is about.
@@ -196,13 +222,18 @@ impl Operations {
         db: &impl ConnectionTrait,
         new: New,
     ) -> Result<OperationId, Error> {
-        let New { kind, target, details, requested_by, request_id } = new;
+        let New { kind, target, details, requester } = new;
+        let Target { kind: target_type, name, id: target_id, instance, project } = target;
+        let Requester { principal, request_id, traceparent } = requester;
         let (id, created_at) = OperationId::make();
         let row = row::ActiveModel {
             id: Set(id.to_string()),
-            kind: Set(kind.word().to_owned()),
-            target_type: Set(target.kind),
-            target_name: Set(target.name),
+            kind: Set(kind.word().into_owned()),
+            target_type: Set(target_type),
+            target_name: Set(name),
+            target_id: Set(target_id.map(|id| id.to_string())),
+            instance_id: Set(instance.map(|id| id.to_string())),
+            project_id: Set(project.map(|id| id.to_string())),
             state: Set(State::Pending.word().to_owned()),
             percent: Set(0),
             description: Set("waiting to begin".to_owned()),
@@ -210,8 +241,9 @@ impl Operations {
             steps: Set(Value::Array(Vec::new())),
             error: Set(None),
             result: Set(None),
-            requested_by: Set(requested_by),
+            requested_by: Set(principal),
             request_id: Set(request_id),
+            traceparent: Set(traceparent),
             created_at: Set(created_at.into_inner()),
             started_at: Set(None),
             finished_at: Set(None),
@@ -283,7 +315,20 @@ impl FromStr for OperationId {
 impl Target {
     /// An element.
     pub(crate) fn element(name: &ElementName) -> Self {
-        Self { kind: "element".to_owned(), name: name.to_string() }
+        Self {
+            kind: ELEMENT.to_owned(),
+            name: name.to_string(),
+            id: None,
+            instance: None,
+            project: None,
+        }
+    }
+}
+
+impl Requester {
+    /// The daemon itself.
+    pub(crate) fn daemon() -> Self {
+        Self { principal: DAEMON.to_owned(), request_id: None, traceparent: None }
     }
 }
 

@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 
 use crate::data::DataDir;
 use crate::migration::{self, Migrations};
-use crate::operation::{self, Kind, New, OperationId, Operations, Target};
+use crate::operation::{self, ElementKind, New, OperationId, Operations, Requester, Target};
 use crate::plugin::Plugins;
 use crate::shutdown::Tasks;
 use crate::store::Store;
@@ -55,9 +55,6 @@ use wish::{Asker, Change, Decision, Refusal};
 
 /// How many rollouts may be preparing at the same time: each may run a probe child and a dynamic linker.
 const PREPARING_MAX: usize = 4;
-
-/// Who automatic changes are asked by.
-const DAEMON: &str = "system:reconciler";
 
 /// Every element of the daemon.
 #[derive(Debug)]
@@ -95,15 +92,6 @@ pub(crate) struct Folders {
     pub(crate) bundles: PathBuf,
     /// The directory of elements, if there is one.
     pub(crate) elements: Option<PathBuf>,
-}
-
-/// Who asks for a change, by which request.
-#[derive(Debug, Clone)]
-pub(crate) struct Requester {
-    /// `user:…`.
-    pub(crate) principal: String,
-    /// The request, if it was one.
-    pub(crate) request_id: Option<String>,
 }
 
 /// A change cannot be accepted. Nothing was changed.
@@ -229,7 +217,7 @@ impl Elements {
         let Decision { record, kind, from: _ } = decision;
         let what = match (kind, record.removal) {
             (_, Some(data)) => What::Uninstall(data),
-            (Kind::Finalize, None) => What::Finalize,
+            (ElementKind::Finalize, None) => What::Finalize,
             (_, None) => What::RollOut,
         };
         self.wish(Wish { record, operation: Some(operation), what }).await;
@@ -309,7 +297,7 @@ impl Elements {
         let wanted = report.record.as_ref()?;
         let Record { wanted: now, removal, .. } = &decision.record;
         let is_same = wanted.wanted == *now && wanted.removal == *removal;
-        let is_rollout = decision.kind != Kind::Finalize;
+        let is_rollout = decision.kind != ElementKind::Finalize;
         (is_same && is_rollout && !report.is_settled()).then_some(report.operation?)
     }
 
@@ -320,13 +308,11 @@ impl Elements {
         requester: Requester,
     ) -> Result<OperationId, Error> {
         let Decision { record, kind, from } = decision;
-        let Requester { principal, request_id } = requester;
         let new = New {
-            kind: *kind,
+            kind: (*kind).into(),
             target: Target::element(&record.name),
             details: json!({"from": from, "to": record.wanted.version}),
-            requested_by: principal,
-            request_id,
+            requester,
         };
         let written = self.shared.store.begin().await.map_err(wanted::Error::Store)?;
         wanted::put(&written, record).await?;
@@ -344,11 +330,14 @@ impl Elements {
     async fn wish(&self, wish: Wish) {
         let (name, by) = (wish.record.name.clone(), wish.operation);
         let replaced = self.control(&name).wish(wish).and_then(|replaced| replaced.operation);
-        if let (Some(replaced), Some(by)) = (replaced, by)
-            && let Err(error) = self.shared.operations.supersede(replaced, by).await
-        {
-            let cause = crate::log::chain(&error).to_string();
-            tracing::error!(element = %name, "a superseded operation cannot be noted: {cause}");
+        let (Some(replaced), Some(by)) = (replaced, by) else { return };
+        match self.shared.operations.supersede(replaced, by).await {
+            // One that was called off has ended already.
+            Ok(()) | Err(operation::Error::Ended { .. }) => {}
+            Err(error) => {
+                let cause = crate::log::chain(&error).to_string();
+                tracing::error!(element = %name, "a superseded operation cannot be noted: {cause}");
+            }
         }
     }
 
@@ -367,20 +356,12 @@ impl Elements {
 
 impl Shared {
     /// An operation that nobody asked for.
-    fn automatic(&self, kind: Kind, name: &ElementName, details: serde_json::Value) -> New {
+    fn automatic(&self, kind: ElementKind, name: &ElementName, details: serde_json::Value) -> New {
         New {
-            kind,
+            kind: kind.into(),
             target: Target::element(name),
             details,
-            requested_by: DAEMON.to_owned(),
-            request_id: None,
+            requester: Requester::daemon(),
         }
-    }
-}
-
-impl Requester {
-    /// The daemon itself.
-    pub(crate) fn daemon() -> Self {
-        Self { principal: DAEMON.to_owned(), request_id: None }
     }
 }

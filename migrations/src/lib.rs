@@ -8,6 +8,7 @@
 use sea_orm_migration::prelude::*;
 
 mod m0001_elements_and_operations;
+mod m0002_targets_of_operations;
 
 /// Every step, oldest first.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +17,10 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_elements_and_operations::Step)]
+        vec![
+            Box::new(m0001_elements_and_operations::Step),
+            Box::new(m0002_targets_of_operations::Step),
+        ]
     }
 
     fn migration_table_name() -> DynIden {

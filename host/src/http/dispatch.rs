@@ -19,7 +19,7 @@ use plugin_abi::response::ResponseHead;
 use super::body::{Body, Chunked, Pump, RequestBody};
 use super::problem::Problem;
 use super::request_id::RequestId;
-use super::{State, respond, upgrade};
+use super::{State, respond, trace, upgrade};
 use crate::plugin::conversation::{Answer, Fault, Pending};
 use crate::plugin::lease::Lease;
 use crate::plugin::table::{Published, Resolved};
@@ -159,7 +159,7 @@ fn encode(
     whole: &[u8],
     limits: Limits,
 ) -> Vec<u8> {
-    let traceparent = parts.headers.get("traceparent").and_then(|value| value.to_str().ok());
+    let traceparent = trace::parent(&parts.headers);
     let headers = Headers { inner: parts.headers.iter(), n_left: parts.headers.len() };
     let head = RequestHead {
         route: routed.route,

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::problem::{Code, Problem};
 use super::query::Query;
 use super::request_id::RequestId;
-use super::{Body, State, operations, respond};
+use super::{Body, State, operations, respond, trace};
 use crate::identity::Principal;
 use crate::operation::Target;
 use crate::rollout::Report;
@@ -53,6 +53,7 @@ pub(crate) enum Page {
 struct Caller<'a> {
     principal: Principal,
     request_id: &'a RequestId,
+    traceparent: Option<&'a str>,
 }
 
 impl<'p> Place<'p> {
@@ -91,7 +92,9 @@ pub(crate) async fn answer(
     request_id: &RequestId,
 ) -> Result<Response<Body>, Problem> {
     let principal = state.identity.authenticate(request.headers())?;
-    let caller = Caller { principal, request_id };
+    // The request moves on while somebody still asks what it is a part of.
+    let traceparent = trace::parent(request.headers()).map(ToOwned::to_owned);
+    let caller = Caller { principal, request_id, traceparent: traceparent.as_deref() };
     let method = request.method().clone();
     if !method.is_safe() {
         let path = request.uri().path();

@@ -1,19 +1,22 @@
 //! `/v1/operations`: what takes time, how far it is, what it said, and why it failed.
 //!
 //! Every call needs the admin token. `?wait=30s` answers when the operation ends, or as it is after that time;
-//! nothing polls. A failed operation holds the problem that an answer would have been.
+//! nothing polls. A failed operation holds the problem that an answer would have been. `actions/cancel` answers 202:
+//! the operation ends when whoever does it has heard, and a rollout goes on once it switches.
 
 use std::time::Duration;
 
-use ::http::{HeaderValue, Method, Request, Response, Uri};
+use ::http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use hyper::body::Incoming;
+use uuid::Uuid;
 
 use super::paging::{self, Paging};
 use super::problem::{Code, FieldError, Problem};
 use super::query::Query;
 use super::{Body, State, respond, wait};
 use crate::operation::{
-    self, Failure, FieldFailure, Filter, Operation, OperationId, Order, Slice, Target,
+    self, About, Canceling, Failure, FieldFailure, Filter, Kind, Operation, OperationId, Order,
+    Slice, Target,
 };
 
 mod document;
@@ -22,6 +25,7 @@ mod logs;
 /// What a list of operations may be asked.
 const TARGET: &str = "target";
 const STATE: &str = "state";
+const PROJECT: &str = "project";
 const ORDER: &str = "order_by";
 
 /// The one action that an operation has.
@@ -75,7 +79,7 @@ pub(crate) async fn answer(
         Place::Logs(id) if is_read => logs::answer(state, find(state, id).await?, &request).await,
         Place::Action(id, verb) if request.method() == Method::POST => {
             tracing::info!(principal = principal.name(), operation = id, verb, "asked for");
-            act(state, id, verb).await
+            act(state, id, verb, &request).await
         }
         Place::Action(..) => Err(Problem::method_not_allowed("POST")),
         Place::All | Place::One(_) | Place::Logs(_) => {
@@ -142,15 +146,16 @@ async fn list(
     target: Option<&Target>,
 ) -> Result<Response<Body>, Problem> {
     let query = Query::of(uri);
-    let own = [STATE, ORDER, TARGET];
-    // The target of a history is in its path.
-    let n_own = if target.is_some() { 2 } else { 3 };
+    let own = [STATE, ORDER, TARGET, PROJECT];
+    // The target of a history is in its path, and with it the project.
+    let n_own = if target.is_some() { 2 } else { 4 };
     query.only(&[&own[..n_own], &paging::PARAMETERS].concat())?;
     let filter = Filter {
-        target: match target {
-            Some(target) => Some(target.clone()),
+        about: match target {
+            Some(target) => Some(target.into()),
             None => query.get(TARGET).map(parse_target).transpose()?,
         },
+        project: query.get(PROJECT).map(parse_project).transpose()?,
         states: parse_states(&query)?,
     };
     let order = parse_order(&query)?;
@@ -158,18 +163,28 @@ async fn list(
     let slice = Slice { after: paging.after()?, n_max: paging.size() };
     let page = state.operations.list(&filter, order, slice).await;
     let page = page.map_err(|error| respond::internal(&error))?;
-    let items: Vec<_> = page.items.iter().map(document::of).collect();
+    let shown = page.items.iter().map(|item| document::of(item, &state.operations));
+    let items: Vec<_> = shown.collect();
     let more_after = page.more_after.map(|id| id.to_string());
     Ok(paging.answer(&items, more_after.as_deref()))
 }
 
-fn parse_target(text: &str) -> Result<Target, Problem> {
-    match text.split_once('/') {
-        Some((kind, name)) if !kind.is_empty() && !name.is_empty() => {
-            Ok(Target { kind: kind.to_owned(), name: name.to_owned() })
+/// `element/s3`, `s3/my-data`, or the id of a resource with or without its type.
+fn parse_target(text: &str) -> Result<About, Problem> {
+    let (kind, name) = text.split_once('/').unwrap_or(("", text));
+    match (name.parse(), kind) {
+        (Ok(id), _) => Ok(About::Id(id)),
+        (Err(_no_id), kind) if !kind.is_empty() && !name.is_empty() => {
+            Ok(About::Named { kind: kind.to_owned(), name: name.to_owned() })
         }
-        Some(_) | None => Err(Query::refused(TARGET, text, "a type and a name, as in element/s3")),
+        (Err(_no_id), _) => {
+            Err(Query::refused(TARGET, text, "a type and a name, as in element/s3, or an id"))
+        }
     }
+}
+
+fn parse_project(text: &str) -> Result<Uuid, Problem> {
+    text.parse().map_err(|_no_id| Query::refused(PROJECT, text, "the id of a project"))
 }
 
 fn parse_states(query: &Query) -> Result<Vec<operation::State>, Problem> {
@@ -200,22 +215,51 @@ async fn one(
     if let Some(wait) = wait.filter(|_| !operation.state.is_done()) {
         operation = ended(state, operation.id, wait).await?.unwrap_or(operation);
     }
-    Ok(respond::json(&document::of(&operation)))
+    Ok(respond::json(&document::of(&operation, &state.operations)))
 }
 
-async fn act(state: &State, id: &str, verb: &str) -> Result<Response<Body>, Problem> {
+async fn act(
+    state: &State,
+    id: &str,
+    verb: &str,
+    request: &Request<Incoming>,
+) -> Result<Response<Body>, Problem> {
+    Query::of(request.uri()).only(&[wait::PARAMETER])?;
+    let wait = wait::asked(request)?;
     let operation = find(state, id).await?;
     if verb != CANCEL {
         return Err(respond::no_action(verb, &[CANCEL]));
     }
-    let Operation { id, state, .. } = operation;
-    let problem = if state.is_done() {
-        Problem::new(Code::OperationFinished, format!("Operation {id} has ended as {state}."))
-    } else {
-        let detail = format!("Operation {id} goes on until it is done or fails.");
-        Problem::new(Code::NotCancellable, detail)
+    let id = operation.id;
+    match state.operations.cancel(id).await {
+        Ok(Canceling::Ended | Canceling::Asked) => {}
+        Ok(Canceling::TooLate) => return Err(not_cancellable(&operation)),
+        Err(operation::Error::Ended { state, .. }) => return Err(finished(id, state)),
+        Err(error) => return Err(respond::internal(&error)),
+    }
+    let now = ended(state, id, wait.unwrap_or_default()).await?.unwrap_or(operation);
+    let mut response = respond::json(&document::of(&now, &state.operations));
+    *response.status_mut() = StatusCode::ACCEPTED;
+    Ok(response)
+}
+
+fn finished(id: OperationId, state: operation::State) -> Problem {
+    Problem::new(Code::OperationFinished, format!("Operation {id} has ended as {state}."))
+        .operation(id.to_string())
+        .with("state", state.word())
+}
+
+fn not_cancellable(operation: &Operation) -> Problem {
+    let Operation { id, kind, state, .. } = operation;
+    let why = match kind {
+        Kind::Element(kind) if kind.is_rollout() => "it has switched, or is about to",
+        Kind::Element(_) | Kind::Resource { .. } => "what it does cannot be left halfway",
     };
-    Err(problem.operation(id.to_string()).with("state", state.word()))
+    let detail = format!("Operation {id} goes on until it is done or fails: {why}.");
+    Problem::new(Code::NotCancellable, detail)
+        .operation(id.to_string())
+        .with("state", state.word())
+        .with("kind", kind.word())
 }
 
 async fn find(state: &State, text: &str) -> Result<Operation, Problem> {

@@ -23,6 +23,8 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(30);
 pub(super) struct Entry {
     /// Of which operation.
     pub(super) id: OperationId,
+    /// The states in which it is written; in any other it is too late.
+    pub(super) from: &'static [State],
     /// The columns that change.
     pub(super) row: row::ActiveModel,
     /// The lines that come with it.
@@ -49,13 +51,12 @@ impl Operations {
     }
 
     async fn try_write(&self, entry: &Entry) -> Result<Written, DbErr> {
-        let Entry { id, row, lines, change: _ } = entry;
+        let Entry { id, from, row, lines, change: _ } = entry;
         let transaction = self.store.begin().await?;
-        let open = State::OPEN.map(State::word);
         let updated = row::Entity::update_many()
             .set(row.clone())
             .filter(row::Column::Id.eq(id.to_string()))
-            .filter(row::Column::State.is_in(open))
+            .filter(row::Column::State.is_in(from.iter().map(|state| state.word())))
             .exec(&transaction)
             .await?;
         if updated.rows_affected == 0 {

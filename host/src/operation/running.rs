@@ -1,10 +1,13 @@
 //! An operation that is being done, and its journal.
 
+use std::sync::OnceLock;
+
 use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
+use super::cancel::{Call, Canceled};
 use super::changes::Change;
 use super::journal::{Entry, Written};
 use super::logs::{self, LINES_MAX, Level, Line};
@@ -21,6 +24,8 @@ pub(crate) struct Running {
     operations: Operations,
     id: OperationId,
     started_at: Timestamp,
+    /// Where it hears that it was called off, once it said that it can be.
+    call: OnceLock<Call>,
     /// Held while it is written: what is written second must hold what was written first.
     journal: Mutex<Journal>,
 }
@@ -42,6 +47,7 @@ struct Journal {
 enum End {
     Succeeded { description: String, result: Value },
     Failed(Failure),
+    Canceled(Failure),
     Superseded { by: OperationId },
 }
 
@@ -55,9 +61,15 @@ impl Operations {
         let operation = self.open(id).await?;
         let started_at = operation.started_at.unwrap_or_else(Timestamp::now);
         let journal = self.journal(operation, plan).await?;
-        let running =
-            Running { operations: self.clone(), id, started_at, journal: Mutex::new(journal) };
-        running.write(&mut *running.journal.lock().await).await;
+        let (operations, call) = (self.clone(), OnceLock::new());
+        let running = Running { operations, id, started_at, call, journal: Mutex::new(journal) };
+        match running.write(&mut *running.journal.lock().await).await {
+            // It was called off in this very moment.
+            Some(Written::TooLate) => {
+                let _ended = self.open(id).await?;
+            }
+            Some(Written::Yes) | None => {}
+        }
         Ok(running)
     }
 
@@ -72,7 +84,8 @@ impl Operations {
         Ok(())
     }
 
-    async fn open(&self, id: OperationId) -> Result<Operation, Error> {
+    /// The operation, which has not ended.
+    pub(super) async fn open(&self, id: OperationId) -> Result<Operation, Error> {
         let operation = self.get(id).await?.ok_or(Error::NotFound(id))?;
         match operation.state {
             State::Pending | State::Running => Ok(operation),
@@ -138,6 +151,43 @@ impl Running {
         self.finish(End::Failed(failure)).await;
     }
 
+    /// It was called off, and what was done is taken back.
+    pub(crate) async fn end_canceled(self, failure: Failure) {
+        self.finish(End::Canceled(failure)).await;
+    }
+
+    /// From now on it can be called off: whoever says so looks from time to time whether it was.
+    pub(crate) fn hear_calls(&self) {
+        self.call.get_or_init(|| self.operations.calls.hear(self.id));
+    }
+
+    /// Refuses to go on if it was called off.
+    ///
+    /// # Errors
+    /// It was.
+    pub(crate) fn go_on(&self) -> Result<(), Canceled> {
+        match self.call.get() {
+            Some(call) if call.was_called() => Err(Canceled),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// From now on it cannot be called off any more.
+    ///
+    /// # Errors
+    /// It was.
+    pub(crate) fn close_calls(&self) -> Result<(), Canceled> {
+        self.call.get().map_or(Ok(()), Call::close)
+    }
+
+    /// Ends when it is called off; never, if it cannot be. Cancel-safe.
+    pub(crate) async fn called_off(&self) {
+        match self.call.get() {
+            Some(call) => call.called().await,
+            None => std::future::pending().await,
+        }
+    }
+
     async fn begin(&self, name: &'static str) -> Begun {
         let mut journal = self.journal.lock().await;
         let begun = journal.steps.begin(name, Timestamp::now());
@@ -158,9 +208,11 @@ impl Running {
         self.write(&mut journal).await;
     }
 
-    async fn write(&self, journal: &mut Journal) {
+    /// Writes how far it is; nothing if the store did not take it.
+    async fn write(&self, journal: &mut Journal) -> Option<Written> {
         let entry = Entry {
             id: self.id,
+            from: &State::OPEN,
             row: row::ActiveModel {
                 state: Set(State::Running.word().to_owned()),
                 started_at: Set(Some(self.started_at.into_inner())),
@@ -171,17 +223,23 @@ impl Running {
             change: Change::Moved,
         };
         match self.operations.write(&entry).await {
-            Ok(Written::Yes | Written::TooLate) => journal.lines.clear(),
+            Ok(written) => {
+                journal.lines.clear();
+                Some(written)
+            }
             Err(error) => {
                 journal.n_missed += 1;
                 let (id, cause) = (self.id, log::chain(&error).to_string());
                 tracing::error!(operation = %id, "its journal is late, the work goes on: {cause}");
+                None
             }
         }
     }
 
     async fn finish(self, end: End) {
-        let Self { operations, id, started_at: _, journal } = self;
+        let Self { operations, id, started_at: _, call, journal } = self;
+        // What ends by itself can no longer be called off.
+        drop(call);
         operations.write_end(journal.into_inner().end(id, end)).await;
     }
 }
@@ -223,9 +281,12 @@ impl Journal {
                 (State::Succeeded, Level::Info, description, columns)
             }
             End::Failed(failure) => {
-                let error = serde_json::to_value(&failure).expect("a failure is strings and JSON");
-                let columns = row::ActiveModel { error: Set(Some(error)), ..columns };
-                (State::Failed, Level::Error, failure.detail, columns)
+                let (detail, columns) = columns_of(failure, columns);
+                (State::Failed, Level::Error, detail, columns)
+            }
+            End::Canceled(failure) => {
+                let (detail, columns) = columns_of(failure, columns);
+                (State::Canceled, Level::Warn, detail, columns)
             }
             End::Superseded { by } => {
                 let result = Set(Some(json!({"superseded_by": by.to_string()})));
@@ -240,6 +301,12 @@ impl Journal {
             finished_at: Set(Some(now.into_inner())),
             ..columns
         };
-        Entry { id, row, lines: self.lines, change: Change::Ended }
+        Entry { id, from: &State::OPEN, row, lines: self.lines, change: Change::Ended }
     }
+}
+
+/// What a failure says, and the columns with it.
+fn columns_of(failure: Failure, columns: row::ActiveModel) -> (String, row::ActiveModel) {
+    let error = serde_json::to_value(&failure).expect("a failure is strings and JSON");
+    (failure.detail, row::ActiveModel { error: Set(Some(error)), ..columns })
 }

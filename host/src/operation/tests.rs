@@ -88,11 +88,14 @@ fn stripped(text: &str) -> String {
 
 fn install(name: &str) -> New {
     New {
-        kind: Kind::Install,
+        kind: ElementKind::Install.into(),
         target: target(name),
         details: json!({"from": null, "to": "0.1.0"}),
-        requested_by: "user:admin".to_owned(),
-        request_id: Some("req-1".to_owned()),
+        requester: Requester {
+            principal: "user:admin".to_owned(),
+            request_id: Some("req-1".to_owned()),
+            traceparent: None,
+        },
     }
 }
 
@@ -116,7 +119,7 @@ async fn an_operation_is_told_from_its_wish_to_its_end() {
         let created = ground.read(id).await;
         assert_eq!((created.state, created.started_at), (State::Pending, None));
         assert_eq!(created.details["to"], "0.1.0");
-        assert_eq!(created.request_id.as_deref(), Some("req-1"));
+        assert_eq!(created.requester.request_id.as_deref(), Some("req-1"));
 
         let running = ground.operations.run(id, &["fetch", "start"]).await.unwrap();
         assert_eq!(running.step("fetch", fine()).await.unwrap(), 7);
@@ -230,7 +233,7 @@ async fn what_a_crash_ended_is_found_and_goes_on() {
         drop(running);
 
         let ids = |found: Vec<Operation>| found.iter().map(|it| it.id).collect::<Vec<_>>();
-        let unfinished = ground.operations.unfinished().await.unwrap();
+        let unfinished = ground.operations.unfinished_of_elements().await.unwrap();
         assert_eq!(ids(unfinished), [first, waiting, other]);
 
         ground.operations.supersede(waiting, first).await.unwrap();
@@ -320,6 +323,7 @@ async fn a_write_whose_answer_was_lost_can_be_repeated() {
         let id = ground.create("demo").await;
         let entry = Entry {
             id,
+            from: &State::OPEN,
             row: row::ActiveModel { percent: Set(40), ..Default::default() },
             lines: vec![Line::now(1, Level::Info, "once".to_owned())],
             change: Change::Moved,
@@ -372,7 +376,7 @@ async fn a_list_is_filtered_and_keeps_its_place() {
             (found.collect::<Option<Vec<_>>>().unwrap(), page.more_after)
         };
 
-        let of_demo = Filter { target: Some(target("demo")), states: Vec::new() };
+        let of_demo = Filter { about: Some((&target("demo")).into()), ..Filter::default() };
         let (page, more) = list(&of_demo, Order::NewestFirst, None, 2).await;
         assert_eq!((page, more), (vec![3, 2], Some(ids[2])));
         ground.create("demo").await;
@@ -381,7 +385,8 @@ async fn a_list_is_filtered_and_keeps_its_place() {
         let (page, more) = list(&of_demo, Order::OldestFirst, None, 3).await;
         assert_eq!((page, more), (vec![0, 2, 3], Some(ids[3])));
 
-        let done = Filter { target: None, states: vec![State::Succeeded, State::Failed] };
+        let states = vec![State::Succeeded, State::Failed];
+        let done = Filter { states, ..Filter::default() };
         assert_eq!(list(&done, Order::OldestFirst, None, 9).await, (vec![2], None));
         let last = ground.operations.last_of(&target("other")).await.unwrap().unwrap();
         assert_eq!(last.id, ids[1]);
@@ -439,6 +444,107 @@ async fn what_ended_long_ago_is_forgotten_with_its_log() {
 async fn pruning_goes_on_until_the_daemon_ends() {
     for ground in Ground::each().await {
         ground.operations.prune_by_period(&Config::default());
+        ground.end().await;
+    }
+}
+
+#[tokio::test]
+async fn what_runs_is_called_off_until_it_says_otherwise() {
+    for ground in Ground::each().await {
+        let id = ground.create("demo").await;
+        let running = ground.operations.run(id, &["fetch", "start"]).await.unwrap();
+        let can = async || ground.operations.can_be_canceled(&ground.read(id).await);
+        assert!(!can().await, "nobody said that it listens");
+        assert_eq!(ground.operations.cancel(id).await.unwrap(), Canceling::TooLate);
+        running.hear_calls();
+        assert!(can().await);
+        assert_eq!(running.go_on(), Ok(()));
+        assert_eq!(ground.operations.cancel(id).await.unwrap(), Canceling::Asked);
+        running.called_off().await;
+        assert_eq!((running.go_on(), running.close_calls()), (Err(Canceled), Err(Canceled)));
+        assert!(!can().await, "once is enough");
+        running.end_canceled(Failure::canceled("It was called off. Nothing serves.")).await;
+        ground
+            .check(
+                id,
+                &expect![[r#"
+            CANCELED 0% It was called off. Nothing serves.
+              fetch Skipped 
+              start Skipped 
+            1 warn It was called off. Nothing serves.
+        "#]],
+            )
+            .await;
+        assert_eq!(ground.read(id).await.failure.unwrap().code, "OPERATION_CANCELED");
+
+        let id = ground.create("demo").await;
+        let running = ground.operations.run(id, &[]).await.unwrap();
+        running.hear_calls();
+        assert_eq!(running.close_calls(), Ok(()));
+        assert_eq!(ground.operations.cancel(id).await.unwrap(), Canceling::TooLate);
+        running.succeed("done", Value::Null).await;
+        assert!(matches!(ground.operations.cancel(id).await, Err(Error::Ended { .. })));
+        ground.end().await;
+    }
+}
+
+#[tokio::test]
+async fn what_waits_and_is_called_off_never_begins() {
+    for ground in Ground::each().await {
+        let id = ground.create("demo").await;
+        let mut watched = ground.operations.watch(id);
+        assert_eq!(ground.operations.cancel(id).await.unwrap(), Canceling::Ended);
+        timeout(PATIENCE, watched.ended()).await.unwrap();
+        drop(watched);
+        let begun = ground.operations.run(id, &["fetch"]).await.unwrap_err();
+        assert!(matches!(begun, Error::Ended { state: State::Canceled, .. }), "{begun}");
+
+        let removal = New { kind: ElementKind::Uninstall.into(), ..install("demo") };
+        let removal = ground.operations.create(ground.store.connection(), removal).await.unwrap();
+        assert_eq!(ground.operations.cancel(removal).await.unwrap(), Canceling::TooLate);
+        assert_eq!(ground.read(removal).await.state, State::Pending);
+        ground.end().await;
+    }
+}
+
+#[tokio::test]
+async fn an_operation_of_a_resource_is_found_by_what_it_is_about() {
+    for ground in Ground::each().await {
+        let element = ground.create("demo").await;
+        let (bucket, instance, project) = (Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7());
+        let new = New {
+            kind: Kind::resource("s3", "bucket", "create"),
+            target: Target {
+                kind: "s3".to_owned(),
+                name: "demo".to_owned(),
+                id: Some(bucket),
+                instance: Some(instance),
+                project: Some(project),
+            },
+            ..install("demo")
+        };
+        let (kind, target) = (new.kind.clone(), new.target.clone());
+        let id = ground.operations.create(ground.store.connection(), new).await.unwrap();
+        let read = ground.read(id).await;
+        assert_eq!((&read.kind, &read.target), (&kind, &target));
+
+        let found = async |filter: Filter| {
+            let slice = Slice { after: None, n_max: 9 };
+            let page = ground.operations.list(&filter, Order::OldestFirst, slice).await.unwrap();
+            page.items.iter().map(|it| it.id).collect::<Vec<_>>()
+        };
+        let about = |about| Filter { about: Some(about), ..Filter::default() };
+        let named = |kind: &str| About::Named { kind: kind.to_owned(), name: "demo".to_owned() };
+        assert_eq!(found(about((&target).into())).await, [id]);
+        assert_eq!(found(about(named("s3"))).await, [id]);
+        assert_eq!(found(about(named("element"))).await, [element]);
+        assert_eq!(found(Filter { project: Some(project), ..Filter::default() }).await, [id]);
+        assert!(found(about(About::Id(instance))).await.is_empty());
+
+        let ids = |found: Vec<Operation>| found.iter().map(|it| it.id).collect::<Vec<_>>();
+        let operations = &ground.operations;
+        assert_eq!(ids(operations.unfinished_of_elements().await.unwrap()), [element]);
+        assert_eq!(ids(operations.unfinished_of_resources().await.unwrap()), [id]);
         ground.end().await;
     }
 }

@@ -9,7 +9,7 @@ use super::settings::Violation;
 use super::wanted;
 use crate::log;
 use crate::migration;
-use crate::operation::{self, FieldFailure};
+use crate::operation::{self, Canceled, FieldFailure};
 use crate::plugin::probe::ProbeError;
 use crate::plugin::start::StartError;
 use crate::plugin::table::Clash;
@@ -76,6 +76,8 @@ pub(super) enum StageError {
     Check { reason: String },
     #[error("the row of what is wanted could not be removed; try again")]
     Record(#[source] wanted::Error),
+    #[error(transparent)]
+    Canceled(#[from] Canceled),
     #[error("it ended {n_faults} times within a minute, the last time because {reason}")]
     KeepsFailing { n_faults: usize, reason: String },
 }
@@ -105,6 +107,8 @@ pub(crate) enum FailureKind {
     Migration,
     /// The process can load no more.
     Full,
+    /// Somebody called it off.
+    Canceled,
     /// Anything else.
     Other,
 }
@@ -125,7 +129,7 @@ pub(crate) struct Failure {
 impl StageError {
     fn stage(&self) -> Stage {
         match self {
-            Self::Fetch { .. } => Stage::Resolve,
+            Self::Fetch { .. } | Self::Canceled(_) => Stage::Resolve,
             Self::Verify(_) | Self::Identify { .. } => Stage::Verify,
             Self::Probe(_) | Self::Grant { .. } | Self::Settings(_) => Stage::Probe,
             Self::Migrate(_) => Stage::Migrate,
@@ -139,6 +143,7 @@ impl StageError {
             Self::Fetch { .. } => FailureKind::VersionNotFound,
             Self::Settings(_) => FailureKind::Settings,
             Self::Migrate(_) => FailureKind::Migration,
+            Self::Canceled(_) => FailureKind::Canceled,
             Self::Start(StartError::GenerationsFull { .. } | StartError::RetainedFull { .. }) => {
                 FailureKind::Full
             }
@@ -179,6 +184,7 @@ impl Failure {
             FailureKind::Settings => "SETTINGS_INVALID",
             FailureKind::Migration => "MIGRATION_FAILED",
             FailureKind::Full => "GENERATIONS_FULL",
+            FailureKind::Canceled => "OPERATION_CANCELED",
             FailureKind::Other => "ROLLOUT_FAILED",
         }
     }
@@ -203,6 +209,7 @@ impl Failure {
             (FailureKind::Settings, _) => "SettingsInvalid",
             (FailureKind::Migration, _) => "MigrationFailed",
             (FailureKind::Full, _) => "GenerationsFull",
+            (FailureKind::Canceled, _) => "Canceled",
             (FailureKind::Other, Stage::Resolve) => "ResolveFailed",
             (FailureKind::Other, Stage::Verify) => "VerifyFailed",
             (FailureKind::Other, Stage::Probe) => "ProbeFailed",

@@ -9,11 +9,11 @@ use std::time::Instant;
 
 use tokio::sync::watch;
 
-use super::failure::{Failure, Stage, StageError};
+use super::failure::{Failure, FailureKind, Stage, StageError};
 use super::report::{Report, StageTime};
 use crate::log;
 use crate::migration;
-use crate::operation::{self, Level, OperationId, Operations, Running};
+use crate::operation::{self, Canceled, Level, OperationId, Operations, Running, State};
 
 /// The steps of a rollout, as its operation lists them.
 pub(super) const ROLLOUT_STEPS: &[&str] =
@@ -23,9 +23,20 @@ pub(super) const ROLLOUT_STEPS: &[&str] =
 #[derive(Debug)]
 pub(super) struct Progress {
     operation: Option<Running>,
+    /// Whether it was called off before it began.
+    standing: Standing,
     report: watch::Sender<Report>,
     /// What the step under way has said.
     said: Mutex<Vec<String>>,
+}
+
+/// What became of the wish while it waited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It still counts.
+    Wanted,
+    /// Somebody called it off.
+    CalledOff,
 }
 
 impl Progress {
@@ -36,23 +47,66 @@ impl Progress {
         steps: &'static [&'static str],
         report: &watch::Sender<Report>,
     ) -> Self {
-        let operation = match operation {
-            None => None,
-            Some(id) => operations.run(id, steps).await.inspect_err(unheard).ok(),
+        let (operation, standing) = match operation {
+            None => (None, Standing::Wanted),
+            Some(id) => match operations.run(id, steps).await {
+                Ok(running) => (Some(running), Standing::Wanted),
+                Err(operation::Error::Ended { state: State::Canceled, .. }) => {
+                    (None, Standing::CalledOff)
+                }
+                Err(error) => {
+                    unheard(&error);
+                    (None, Standing::Wanted)
+                }
+            },
         };
-        Self { operation, report: report.clone(), said: Mutex::default() }
+        Self { operation, standing, report: report.clone(), said: Mutex::default() }
+    }
+
+    /// From now on, and until [`Self::close_calls`], it can be called off between its steps.
+    pub(super) fn hear_calls(&self) {
+        if let Some(operation) = &self.operation {
+            operation.hear_calls();
+        }
+    }
+
+    /// From now on it cannot be called off any more.
+    ///
+    /// # Errors
+    /// It was.
+    pub(super) fn close_calls(&self) -> Result<(), Canceled> {
+        self.operation.as_ref().map_or(Ok(()), Running::close_calls)
+    }
+
+    /// Ends when it is called off. Cancel-safe.
+    pub(super) async fn called_off(&self) -> Canceled {
+        match &self.operation {
+            Some(operation) => operation.called_off().await,
+            None => std::future::pending().await,
+        }
+        Canceled
+    }
+
+    /// Refuses to go on if it was called off.
+    fn go_on(&self) -> Result<(), Canceled> {
+        match (self.standing, &self.operation) {
+            (Standing::CalledOff, _) => Err(Canceled),
+            (Standing::Wanted, Some(operation)) => operation.go_on(),
+            (Standing::Wanted, None) => Ok(()),
+        }
     }
 
     /// Does one step.
     ///
     /// # Errors
-    /// What the step failed with.
+    /// What the step failed with, or that the rollout was called off before it.
     pub(super) async fn step<T>(
         &self,
         stage: Stage,
         name: &'static str,
         work: impl Future<Output = Result<T, StageError>>,
     ) -> Result<T, StageError> {
+        self.go_on()?;
         self.report.send_modify(|report| report.reached = stage);
         // On the heap, because every element has such a future and hardly any is ever in a step.
         let work = Box::pin(async {
@@ -93,7 +147,14 @@ impl Progress {
     /// It did not.
     pub(super) async fn fail(self, failure: &Failure, keeps: &str) {
         if let Some(operation) = self.operation {
-            operation.fail(failure.told(keeps)).await;
+            match failure.kind {
+                FailureKind::Canceled => operation.end_canceled(failure.told(keeps)).await,
+                FailureKind::VersionNotFound
+                | FailureKind::Settings
+                | FailureKind::Migration
+                | FailureKind::Full
+                | FailureKind::Other => operation.fail(failure.told(keeps)).await,
+            }
         }
     }
 }

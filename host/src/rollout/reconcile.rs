@@ -20,9 +20,9 @@ use super::report::Report;
 use super::wanted::{self, Data, ManagedBy, Record};
 use super::watch_folder::Watch;
 use super::wish::{Asker, Change, Patch};
-use super::{Elements, Error, Requester};
+use super::{Elements, Error};
 use crate::log;
-use crate::operation::{Kind, Operation, Target};
+use crate::operation::{ElementKind, Kind, Operation, Requester, Target};
 
 /// How often everything is looked at, told or not.
 const PERIOD: Duration = Duration::from_secs(30);
@@ -79,7 +79,7 @@ impl Elements {
     /// The operations that were under way, the newest of each element; those before it are superseded.
     async fn unfinished(&self) -> Result<Vec<Operation>, Error> {
         let mut newest: Vec<Operation> = Vec::new();
-        for operation in self.shared.operations.unfinished().await?.into_iter().rev() {
+        for operation in self.shared.operations.unfinished_of_elements().await?.into_iter().rev() {
             match newest.iter().find(|it| it.target == operation.target) {
                 None => newest.push(operation),
                 Some(by) => self.shared.operations.supersede(operation.id, by.id).await?,
@@ -262,10 +262,11 @@ impl Elements {
 
 /// What a row asks for by itself, or as far as the operation had come that was under way.
 fn start_of(record: Record, resumed: Option<&Operation>) -> Wish {
-    let what = match (record.removal, resumed.map(|it| it.kind)) {
-        (Some(data), _) => What::Uninstall(data),
-        (None, Some(Kind::Finalize)) => What::Finalize,
-        (None, _) => What::RollOut,
+    let finalizes = resumed.is_some_and(|it| it.kind == Kind::Element(ElementKind::Finalize));
+    let what = match record.removal {
+        Some(data) => What::Uninstall(data),
+        None if finalizes => What::Finalize,
+        None => What::RollOut,
     };
     Wish { record, operation: resumed.map(|it| it.id), what }
 }

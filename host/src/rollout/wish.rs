@@ -11,7 +11,7 @@ use semver::Version;
 use serde::Deserialize;
 
 use super::wanted::{Data, ManagedBy, Record, Wanted, no_settings};
-use crate::operation::Kind;
+use crate::operation::ElementKind;
 use crate::plugin::lane::Isolation;
 use crate::timestamp::Timestamp;
 
@@ -107,7 +107,7 @@ pub(crate) struct Decision {
     /// The row as it will be.
     pub(crate) record: Record,
     /// What kind of operation brings it about.
-    pub(crate) kind: Kind,
+    pub(crate) kind: ElementKind,
     /// The version that was wanted before.
     pub(crate) from: Option<Version>,
 }
@@ -144,20 +144,20 @@ pub(crate) fn decide(
             (previous.ok_or_else(|| Refusal::NoPrevious(name.clone()))?, None)
         }
         Change::Finalize => {
-            return Ok(decision(record, asker, Kind::Finalize, Some(from), now));
+            return Ok(decision(record, asker, ElementKind::Finalize, Some(from), now));
         }
         Change::Uninstall(data) => {
             let record = Record { removal: Some(record.removal.unwrap_or(data)), ..record };
-            return Ok(decision(record, asker, Kind::Uninstall, Some(from), now));
+            return Ok(decision(record, asker, ElementKind::Uninstall, Some(from), now));
         }
     };
     if wanted.version != from {
         check_known(name, &wanted.version, asker, known)?;
     }
     let kind = match wanted.version.cmp(&from) {
-        std::cmp::Ordering::Greater => Kind::Upgrade,
-        std::cmp::Ordering::Less => Kind::Rollback,
-        std::cmp::Ordering::Equal => Kind::Configure,
+        std::cmp::Ordering::Greater => ElementKind::Upgrade,
+        std::cmp::Ordering::Less => ElementKind::Rollback,
+        std::cmp::Ordering::Equal => ElementKind::Configure,
     };
     Ok(decision(Record { wanted, removal, ..record }, asker, kind, Some(from), now))
 }
@@ -190,13 +190,13 @@ fn decide_new(
         created_at: now,
         updated_at: now,
     };
-    Ok(decision(record, asker, Kind::Install, None, now))
+    Ok(decision(record, asker, ElementKind::Install, None, now))
 }
 
 fn decision(
     record: Record,
     asker: Asker<'_>,
-    kind: Kind,
+    kind: ElementKind,
     from: Option<Version>,
     now: Timestamp,
 ) -> Decision {

@@ -15,8 +15,9 @@ use packer::bundle::ElementName;
 use super::{cargo, say};
 use crate::cli::plugin::{self, Pack};
 use crate::data::DataDir;
+use crate::operation::Requester;
+use crate::rollout::Elements;
 use crate::rollout::wish::{Asker, Change, Patch};
-use crate::rollout::{Elements, Requester};
 
 /// The demo's element.
 pub(super) const ELEMENT: &str = "metapaas-demo";

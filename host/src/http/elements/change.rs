@@ -21,10 +21,10 @@ use crate::http::problem::{Code, FieldError, Problem};
 use crate::http::query::Query;
 use crate::http::{Body, State, operations, respond, wait};
 use crate::nearest::nearest;
-use crate::operation::{self, OperationId};
+use crate::operation::{self, OperationId, Requester};
+use crate::rollout::Instances;
 use crate::rollout::wanted::Data;
 use crate::rollout::wish::{Asker, Change, Patch};
-use crate::rollout::{Instances, Requester};
 
 /// The largest document that is taken.
 const DOCUMENT_BYTES_MAX: u64 = 256 * 1024;
@@ -127,10 +127,11 @@ async fn ask(
     change: Change,
     caller: Caller<'_>,
 ) -> Result<OperationId, Problem> {
-    let Caller { principal, request_id } = caller;
+    let Caller { principal, request_id, traceparent } = caller;
     let requester = Requester {
         principal: principal.name().to_owned(),
         request_id: Some(request_id.as_str().to_owned()),
+        traceparent: traceparent.map(ToOwned::to_owned),
     };
     let asked = state.elements.change(name, change, Asker::Api, requester).await;
     asked.map_err(|error| respond::change(&error))
@@ -150,11 +151,11 @@ async fn answer(
     let status = match &ended {
         None => StatusCode::ACCEPTED,
         Some(operation) => match operation.state {
-            operation::State::Failed => return Err(operations::failed(operation)),
+            operation::State::Failed | operation::State::Canceled => {
+                return Err(operations::failed(operation));
+            }
             operation::State::Pending | operation::State::Running => StatusCode::ACCEPTED,
-            operation::State::Succeeded
-            | operation::State::Canceled
-            | operation::State::Superseded => StatusCode::OK,
+            operation::State::Succeeded | operation::State::Superseded => StatusCode::OK,
         },
     };
     let mut response = match state.elements.report(name) {

@@ -1,5 +1,6 @@
 //! An element, as the API shows it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
@@ -61,7 +62,7 @@ struct ConditionDocument {
 #[derive(Debug, Serialize)]
 struct LastOperation {
     id: String,
-    kind: &'static str,
+    kind: Cow<'static, str>,
     state: &'static str,
     percent: i64,
     description: String,

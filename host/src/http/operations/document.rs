@@ -1,16 +1,19 @@
 //! An operation and a line of its log, as the API shows them.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::Value;
+use uuid::Uuid;
 
-use crate::operation::{Line, Operation, Step, Target};
+use crate::operation::{Line, Operation, Operations, Requester, Step, Target};
 use crate::timestamp::Timestamp;
 
 /// An operation.
 #[derive(Debug, Serialize)]
 pub(super) struct Document<'a> {
     id: String,
-    kind: &'static str,
+    kind: Cow<'static, str>,
     target: OfTarget<'a>,
     state: &'static str,
     done: bool,
@@ -23,6 +26,7 @@ pub(super) struct Document<'a> {
     result: Option<&'a Value>,
     requested_by: &'a str,
     request_id: Option<&'a str>,
+    traceparent: Option<&'a str>,
     created_at: Timestamp,
     started_at: Option<Timestamp>,
     finished_at: Option<Timestamp>,
@@ -32,9 +36,9 @@ pub(super) struct Document<'a> {
 #[derive(Debug, Serialize)]
 struct OfTarget<'a> {
     r#type: &'a str,
-    id: Option<&'a str>,
+    id: Option<Uuid>,
     name: &'a str,
-    project_id: Option<&'a str>,
+    project_id: Option<Uuid>,
 }
 
 /// A line of a log.
@@ -47,11 +51,11 @@ pub(super) struct OfLine<'a> {
 }
 
 /// How `operation` is shown.
-pub(super) fn of(operation: &Operation) -> Document<'_> {
+pub(super) fn of<'a>(operation: &'a Operation, operations: &Operations) -> Document<'a> {
     let Operation {
         id,
         kind,
-        target: Target { kind: target_type, name },
+        target: Target { kind: target_type, name, id: target_id, instance: _, project },
         state,
         percent,
         description,
@@ -59,8 +63,7 @@ pub(super) fn of(operation: &Operation) -> Document<'_> {
         steps,
         failure,
         result,
-        requested_by,
-        request_id,
+        requester: Requester { principal, request_id, traceparent },
         created_at,
         started_at,
         finished_at,
@@ -71,19 +74,19 @@ pub(super) fn of(operation: &Operation) -> Document<'_> {
     Document {
         id: id.to_string(),
         kind: kind.word(),
-        target: OfTarget { r#type: target_type, id: None, name, project_id: None },
+        target: OfTarget { r#type: target_type, id: *target_id, name, project_id: *project },
         state: state.word(),
         done: state.is_done(),
         percent: *percent,
-        // Nothing that an element does can be left halfway; a newer wish supersedes it.
-        cancellable: false,
+        cancellable: operations.can_be_canceled(operation),
         description,
         details,
         steps,
         error,
         result: result.as_ref(),
-        requested_by,
+        requested_by: principal,
         request_id,
+        traceparent: traceparent.as_deref(),
         created_at: *created_at,
         started_at: *started_at,
         finished_at: *finished_at,

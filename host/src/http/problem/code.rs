@@ -96,6 +96,8 @@ codes! {
         "Element is changing", "Wait for its operation to end.";
     OperationFinished = "OPERATION_FINISHED", CONFLICT, Never,
         "Operation has ended", "Ask for what you want instead; it becomes an operation of its own.";
+    OperationCanceled = "OPERATION_CANCELED", CONFLICT, Never,
+        "Operation was canceled", "What was before is as it was; ask again for what you want.";
     NotCancellable = "NOT_CANCELLABLE", CONFLICT, Never,
         "Operation cannot be canceled", "Ask for what you want instead; the newer operation supersedes this one.";
     ManagedByFile = "MANAGED_BY_FILE", CONFLICT, Never,

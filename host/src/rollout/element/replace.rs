@@ -7,7 +7,7 @@ use super::super::progress::{Progress, ROLLOUT_STEPS};
 use super::super::report::Status;
 use super::{Running, Task};
 use crate::log;
-use crate::operation::Kind;
+use crate::operation::ElementKind;
 
 /// So many faults within [`FAULTS_WITHIN`] and a version is given up.
 const FAULTS_MAX: usize = 3;
@@ -56,7 +56,7 @@ impl Task {
         let operations = &self.shared.operations;
         let version = &running.wanted.version;
         let details = serde_json::json!({"from": version, "to": version, "fault": reason});
-        let new = self.shared.automatic(Kind::Replace, &self.name, details);
+        let new = self.shared.automatic(ElementKind::Replace, &self.name, details);
         let created = operations.create(self.shared.store.connection(), new).await;
         let operation = created.map_err(|error| log::chain(&error).to_string());
         let operation = operation.inspect_err(|cause| {

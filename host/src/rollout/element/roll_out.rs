@@ -21,6 +21,7 @@ impl Task {
     pub(super) async fn roll_out(&mut self, operation: Option<OperationId>, wanted: Wanted) {
         let operations = &self.shared.operations;
         let progress = Progress::begin(operations, operation, ROLLOUT_STEPS, &self.report).await;
+        progress.hear_calls();
         if self.serves(&wanted) {
             self.tell_serving(Status::Active, None).await;
             return progress.succeed(format!("{} serves already", wanted.version)).await;
@@ -114,7 +115,10 @@ impl Task {
         wanted: &Wanted,
         progress: &Progress,
     ) -> Result<ProbedPlugin, StageError> {
-        let _permit = self.shared.preparing.acquire().await.expect("the semaphore is never closed");
+        let _permit = tokio::select! {
+            permit = self.shared.preparing.acquire() => permit.expect("the semaphore is never closed"),
+            canceled = progress.called_off() => return Err(canceled.into()),
+        };
         let (name, version) = (&self.name, &wanted.version);
         let fetching = async { self.shared.bundles.fetch(name, version) };
         let fetched = progress.step(Stage::Resolve, "fetch", fetching).await?;
@@ -149,7 +153,10 @@ impl Task {
             self.end(generation).await;
             return Err(error);
         }
-        let switching = self.publish(&plugin, &generation, wanted);
+        let switching = async {
+            progress.close_calls()?;
+            self.publish(&plugin, &generation, wanted).await
+        };
         let published = match progress.step(Stage::Start, "switch", switching).await {
             Ok(published) => published,
             Err(error) => {

@@ -9,12 +9,18 @@ pub(crate) struct Model {
     /// A UUIDv7.
     #[sea_orm(primary_key, auto_increment = false)]
     pub(crate) id: String,
-    /// `element.install`, `element.upgrade`, …
+    /// `element.install`, `s3.instance.create`, …
     pub(crate) kind: String,
-    /// `element`.
+    /// `element`, or the slug of a type.
     pub(crate) target_type: String,
     /// The name of what it is about.
     pub(crate) target_name: String,
+    /// The id of a resource.
+    pub(crate) target_id: Option<String>,
+    /// The id of the resource at the top that it hangs under.
+    pub(crate) instance_id: Option<String>,
+    /// The project of a resource.
+    pub(crate) project_id: Option<String>,
     /// `PENDING`, `RUNNING`, `SUCCEEDED`, …
     pub(crate) state: String,
     /// How far it is.
@@ -33,6 +39,8 @@ pub(crate) struct Model {
     pub(crate) requested_by: String,
     /// By which request.
     pub(crate) request_id: Option<String>,
+    /// What that request is a part of.
+    pub(crate) traceparent: Option<String>,
     /// When it was asked for.
     pub(crate) created_at: TimeDateTimeWithTimeZone,
     /// When it began.

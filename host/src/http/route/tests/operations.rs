@@ -7,7 +7,8 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::operation::{
-    Failure, FieldFailure, Kind, Level, New, OperationId, Operations, Running, Target,
+    ElementKind, Failure, FieldFailure, Level, New, OperationId, Operations, Requester, Running,
+    Target,
 };
 use crate::shutdown::Outcome;
 
@@ -24,11 +25,14 @@ impl Daemon {
 
     async fn create(&self, name: &str) -> OperationId {
         let new = New {
-            kind: Kind::Install,
+            kind: ElementKind::Install.into(),
             target: Target::element(&name.parse().unwrap()),
             details: json!({"from": null, "to": "0.1.0"}),
-            requested_by: "user:admin".to_owned(),
-            request_id: Some("req-1".to_owned()),
+            requester: Requester {
+                principal: "user:admin".to_owned(),
+                request_id: Some("req-1".to_owned()),
+                traceparent: None,
+            },
         };
         self.operations().create(self.store.connection(), new).await.unwrap()
     }
@@ -170,7 +174,8 @@ async fn an_operation_is_shown_as_it_goes() {
             "name": "demo",
             "project_id": null,
             "type": "element"
-          }
+          },
+          "traceparent": null
         }"#]]
     .assert_eq(&pretty(&answered));
     assert_eq!(answered.json()["id"], id.to_string());
@@ -293,7 +298,7 @@ async fn a_list_is_filtered_and_paged() {
 #[tokio::test]
 async fn what_makes_no_sense_is_refused() {
     let daemon = start().await;
-    let id = daemon.create("demo").await;
+    let (id, _running) = daemon.run("demo").await;
     let nobody = "01900000-0000-7000-8000-000000000000";
     let cases = [
         ("GET", "?state=running".to_owned(), "400", "BAD_REQUEST"),
@@ -337,6 +342,32 @@ async fn what_is_over_cannot_be_canceled() {
         (&problem["state"], &problem["operation_id"]),
         (&json!("SUCCEEDED"), &json!(id.to_string()))
     );
+}
+
+#[tokio::test]
+async fn what_waits_is_canceled_at_once_and_what_runs_when_it_hears() {
+    let daemon = start().await;
+    let cancel = async |id: OperationId| {
+        let path = format!("/v1/operations/{id}/actions/cancel");
+        daemon.ask_with("POST", &path, &daemon.bearer()).await
+    };
+    let waiting = daemon.create("demo").await;
+    let answered = cancel(waiting).await;
+    let document = answered.json();
+    assert_eq!((answered.status(), &document["state"]), ("202", &json!("CANCELED")));
+    assert_eq!(document["error"]["code"], "OPERATION_CANCELED");
+    assert_eq!(cancel(waiting).await.status(), "409");
+
+    let (id, running) = daemon.run("demo").await;
+    running.hear_calls();
+    let shown = async || daemon.get(&format!("/v1/operations/{id}")).await.json();
+    assert_eq!(shown().await["cancellable"], true);
+    let answered = cancel(id).await;
+    assert_eq!((answered.status(), &answered.json()["state"]), ("202", &json!("RUNNING")));
+    assert_eq!(shown().await["cancellable"], false);
+    running.called_off().await;
+    running.end_canceled(Failure::canceled("It was called off.")).await;
+    assert_eq!(shown().await["state"], "CANCELED");
 }
 
 #[tokio::test]
