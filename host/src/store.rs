@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
 };
 use tokio::time::timeout;
 
@@ -28,11 +28,16 @@ mod hold;
 mod open;
 #[cfg(test)]
 pub(crate) mod testing;
+mod transaction;
 mod version;
+#[cfg_attr(not(test), expect(dead_code, reason = "resources are written by it, once they are"))]
+pub(crate) mod writer;
 
 pub(crate) use config::{Config, SecretUrl};
 pub(crate) use error::Error;
 use hold::Hold;
+pub(crate) use transaction::Transaction;
+use transaction::Turns;
 
 /// The file of a SQLite store in the data directory.
 const FILE: &str = "metapaas.db";
@@ -45,6 +50,8 @@ const HOLD_PERIOD: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     connection: DatabaseConnection,
+    /// Before a file, where one writes at a time.
+    turns: Option<Turns>,
     place: Place,
 }
 
@@ -77,7 +84,11 @@ impl Store {
 
     async fn open_file(config: &Config, path: &Path) -> Result<Self, Error> {
         let pool = open::sqlite(path, config).await?;
-        let store = Self { connection: pool.clone().into(), place: Place::File(path.to_owned()) };
+        let store = Self {
+            connection: pool.clone().into(),
+            turns: Some(Turns::new(config.lock_timeout())),
+            place: Place::File(path.to_owned()),
+        };
         version::settle(&store).await?;
         open::write_ahead(path, &pool).await?;
         Ok(store)
@@ -86,7 +97,7 @@ impl Store {
     async fn open_server(config: &Config, url: &SecretUrl) -> Result<Self, Error> {
         let hold = Arc::new(Hold::take(url, config).await?);
         let connection = open::postgres(url, config).await?.into();
-        let store = Self { connection, place: Place::Server(hold) };
+        let store = Self { connection, turns: None, place: Place::Server(hold) };
         version::settle(&store).await?;
         Ok(store)
     }
@@ -104,15 +115,18 @@ impl Store {
     /// Begins a transaction that may write.
     ///
     /// On SQLite it has the right to write from the start: one that reads first and writes later can be
-    /// refused halfway.
-    pub(crate) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
-        self.connection
-            .begin_with_options(TransactionOptions {
-                isolation_level: None,
-                access_mode: None,
-                sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            })
-            .await
+    /// refused halfway. Who asks first is first.
+    pub(crate) async fn begin(&self) -> Result<Transaction, DbErr> {
+        let turn = match &self.turns {
+            Some(turns) => Some(turns.take().await?),
+            None => None,
+        };
+        let options = TransactionOptions {
+            isolation_level: None,
+            access_mode: None,
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        };
+        Ok(Transaction::new(self.connection.begin_with_options(options).await?, turn))
     }
 
     /// The file, if it is one.
@@ -149,7 +163,7 @@ impl Store {
     }
 
     async fn close_all(self) -> Result<(), DbErr> {
-        let Self { connection, place } = self;
+        let Self { connection, turns: _, place } = self;
         connection.close().await?;
         match place {
             Place::File(_) => Ok(()),

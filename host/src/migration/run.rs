@@ -18,6 +18,7 @@ use super::schema::{self, Half, is_busy};
 use super::transaction::commit;
 use super::{Error, Migrations, Progress, Tell, backfill, phase_word};
 use crate::plugin::ProbedPlugin;
+use crate::store::Transaction;
 use crate::timestamp::Timestamp;
 
 /// How long to leave a table alone before it is asked for again; doubled each time.
@@ -309,7 +310,7 @@ async fn check_taken(
 }
 
 /// What the transaction did is lost whether or not the database hears of it.
-pub(super) async fn roll_back(transaction: DatabaseTransaction) {
+pub(super) async fn roll_back(transaction: Transaction) {
     if let Err(error) = transaction.rollback().await {
         let error = crate::log::chain(&error).to_string();
         tracing::warn!(error, "a migration's transaction was not rolled back in order");

@@ -1,12 +1,12 @@
 //! A transaction that changes an element's schema: short of patience, and alone with the element.
 
 use packer::bundle::ElementName;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DbErr, Statement};
 use sha2::{Digest, Sha256};
 
 use super::Migrations;
 use crate::fault;
-use crate::store::Backend;
+use crate::store::{Backend, Transaction};
 
 /// Sets our advisory locks apart from others'.
 const LOCK_CLASS: i32 = i32::from_be_bytes(*b"MPMG");
@@ -16,7 +16,7 @@ impl Migrations {
     ///
     /// On PostgreSQL a statement that has to wait for a lock gives up soon: while it waits, every request
     /// that comes for the same table waits behind it. What takes too long is ended by the server.
-    pub(super) async fn begin(&self, element: &ElementName) -> Result<DatabaseTransaction, DbErr> {
+    pub(super) async fn begin(&self, element: &ElementName) -> Result<Transaction, DbErr> {
         let transaction = self.store.begin().await?;
         match self.store.backend() {
             // The one writer of the file is alone anyway.
@@ -41,7 +41,7 @@ impl Migrations {
 }
 
 /// Commits, with a point on either side at which a test may end the process.
-pub(super) async fn commit(transaction: DatabaseTransaction) -> Result<(), DbErr> {
+pub(super) async fn commit(transaction: Transaction) -> Result<(), DbErr> {
     fault::point("migration.commit");
     transaction.commit().await?;
     fault::point("migration.committed");

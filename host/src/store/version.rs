@@ -34,9 +34,9 @@ pub(super) async fn settle(store: &Store) -> Result<(), Error> {
     let failed = |error| store.error(error);
     let transaction = store.begin().await.map_err(failed)?;
     Standing::of(&transaction).await.map_err(failed)?.steps(&store.place.to_string())?;
-    let pending = Migrator::get_pending_migrations(&transaction).await.map_err(failed)?;
+    let pending = Migrator::get_pending_migrations(&*transaction).await.map_err(failed)?;
     if !pending.is_empty() {
-        Migrator::up(&transaction, None).await.map_err(failed)?;
+        Migrator::up(&*transaction, None).await.map_err(failed)?;
     }
     transaction.commit().await.map_err(failed)
 }
