@@ -1,5 +1,6 @@
 //! Why a schema is not what was wanted, in sentences that say what stands and what to do next.
 
+use packer::bundle::ElementName;
 use sea_orm::{DbErr, RuntimeErr};
 
 use super::chain::{ChainError, MigrationId};
@@ -85,6 +86,16 @@ pub(crate) enum Error {
         /// How long each time.
         wait_ms: u64,
     },
+    /// Somebody else changes the element's schema.
+    #[error(
+        "the schema of element `{element}` has been changed by somebody else for more than {limit_ms} ms, so nothing was done; try again when the statement of a daemon that ended is over, or raise `migration.statement_limit_ms`"
+    )]
+    Occupied {
+        /// Whose.
+        element: ElementName,
+        /// How long was waited.
+        limit_ms: u64,
+    },
     /// A statement took too long.
     #[error(
         "migration `{name}` ({id}) was ended because statement {number} took more than {limit_ms} ms, and left nothing behind; fill in by a backfill, or raise `migration.statement_limit_ms`"
@@ -152,6 +163,7 @@ impl Error {
             | Self::Statement { .. }
             | Self::Strayed { .. }
             | Self::Blocked { .. }
+            | Self::Occupied { .. }
             | Self::TooSlow { .. }
             | Self::DownRefused { .. }
             | Self::NoDown { .. }

@@ -137,7 +137,7 @@ impl Migrations {
 }
 
 /// PostgreSQL ended the statement, because its time was up.
-const CANCELED: &str = "57014";
+pub(super) const CANCELED: &str = "57014";
 
 /// Somebody else is in the way, and may not be the next time: a lock, a deadlock, a serialization failure; on
 /// SQLite another writer, or a table that is being read.

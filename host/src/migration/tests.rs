@@ -52,6 +52,11 @@ impl Place {
         Migrations::new(self.store.clone(), fences, Config::default())
     }
 
+    /// A daemon that still works on this database when another has taken it, and knows nothing of that one's locks.
+    fn somebody_else(&self) -> Migrations {
+        Migrations { locks: Locks::default(), ..self.migrations.clone() }
+    }
+
     /// Brings a version to serve.
     async fn serve(&self, target: &Arc<Chain>, before: Option<&Chain>) {
         self.migrate(target, before).await.unwrap();

@@ -4,7 +4,9 @@ use packer::bundle::ElementName;
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 use sha2::{Digest, Sha256};
 
-use super::Migrations;
+use super::error::code;
+use super::schema::CANCELED;
+use super::{Error, Migrations};
 use crate::fault;
 use crate::store::{Backend, Transaction};
 
@@ -14,29 +16,41 @@ const LOCK_CLASS: i32 = i32::from_be_bytes(*b"MPMG");
 impl Migrations {
     /// Begins a transaction for one element.
     ///
-    /// On PostgreSQL a statement that has to wait for a lock gives up soon: while it waits, every request
-    /// that comes for the same table waits behind it. What takes too long is ended by the server.
-    pub(super) async fn begin(&self, element: &ElementName) -> Result<Transaction, DbErr> {
+    /// On PostgreSQL a statement that has to wait for a table gives up soon: while it waits, every request
+    /// that comes for the same table waits behind it. Nobody waits behind the wait for the element, and who
+    /// has that may be the last statement of a daemon that was killed: it is waited for as long as a
+    /// statement may take. What takes too long is ended by the server.
+    pub(super) async fn begin(&self, element: &ElementName) -> Result<Transaction, Error> {
         let transaction = self.store.begin().await?;
         match self.store.backend() {
             // The one writer of the file is alone anyway.
             Backend::Sqlite => {}
-            Backend::Postgres => {
-                let (wait_ms, limit_ms) =
-                    (self.config.lock_wait_ms.get(), self.config.statement_limit_ms.get());
-                let limits = format!(
-                    "SET LOCAL lock_timeout = {wait_ms}; SET LOCAL statement_timeout = {limit_ms}"
-                );
-                transaction.execute_unprepared(&limits).await?;
-                let lock = Statement::from_sql_and_values(
-                    transaction.get_database_backend(),
-                    "SELECT pg_advisory_xact_lock($1, $2)",
-                    [LOCK_CLASS.into(), key(element).into()],
-                );
-                transaction.execute_raw(lock).await?;
-            }
+            Backend::Postgres => self.take(&transaction, element).await?,
         }
         Ok(transaction)
+    }
+
+    /// Takes the element for the transaction.
+    async fn take(&self, db: &Transaction, element: &ElementName) -> Result<(), Error> {
+        let limit_ms = self.config.statement_limit_ms.get();
+        let limits =
+            format!("SET LOCAL statement_timeout = {limit_ms}; SET LOCAL lock_timeout = 0");
+        db.execute_unprepared(&limits).await?;
+        let lock = Statement::from_sql_and_values(
+            db.get_database_backend(),
+            "SELECT pg_advisory_xact_lock($1, $2)",
+            [LOCK_CLASS.into(), key(element).into()],
+        );
+        match db.execute_raw(lock).await {
+            Ok(_taken) => {}
+            Err(error) if code(&error).as_deref() == Some(CANCELED) => {
+                return Err(Error::Occupied { element: element.clone(), limit_ms });
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let wait = format!("SET LOCAL lock_timeout = {}", self.config.lock_wait_ms.get());
+        db.execute_unprepared(&wait).await?;
+        Ok(())
     }
 }
 

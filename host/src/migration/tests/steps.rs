@@ -344,12 +344,35 @@ async fn two_daemons_that_apply_one_step_apply_it_once() {
     for place in places().await {
         let target = chain(&place, "0.1.0", &[notes(), title()]);
         let plan = place.plan(&target, None).await.unwrap();
-        let other = place.after_a_crash();
+        let other = place.somebody_else();
         let (one, two) =
             tokio::join!(place.migrations.run(&plan, &|_line| ()), other.run(&plan, &|_line| ()));
         one.unwrap();
         two.unwrap();
         assert_eq!(place.ledger().await, "notes? title?");
+        place.end().await;
+    }
+}
+
+#[tokio::test]
+async fn who_changes_the_schema_already_is_waited_for_as_long_as_a_statement_may_take() {
+    for place in places().await {
+        if place.store.backend() == Backend::Sqlite {
+            continue;
+        }
+        let target = chain(&place, "0.1.0", &[notes()]);
+        let plan = place.plan(&target, None).await.unwrap();
+        let other = place.somebody_else();
+        let held = other.begin(&demo()).await.unwrap();
+        let limit = NonZeroU64::new(300).unwrap();
+        let config = Config { statement_limit_ms: limit, ..place.migrations.config.clone() };
+        let hurried = Migrations { config, ..place.migrations.clone() };
+        let error = hurried.run(&plan, &|_line| ()).await.unwrap_err();
+        expect!["the schema of element `demo-app` has been changed by somebody else for more than 300 ms, so nothing was done; try again when the statement of a daemon that ended is over, or raise `migration.statement_limit_ms`"]
+            .assert_eq(&text(&error));
+        assert_eq!(place.ledger().await, "");
+        held.rollback().await.unwrap();
+        place.migrations.run(&plan, &|_line| ()).await.unwrap();
         place.end().await;
     }
 }
