@@ -16,9 +16,11 @@ use super::{Backend, Config, Error, SecretUrl, open};
 use crate::log;
 
 /// The advisory locks of a database are told apart by two numbers; ours all begin with this one ("mpas").
-const SPACE: i32 = 0x6d70_6173;
+pub(super) const SPACE: i32 = 0x6d70_6173;
 /// The lock that the one daemon of a database holds.
 const DAEMON: i32 = 1;
+/// The lock of a transaction that changes who may do what.
+pub(super) const RIGHTS: i32 = 2;
 
 /// How soon the server gives up a client that is silent: after 10 s it asks three times, every 5 s.
 const KEEPALIVES: [(&str, &str); 3] = [

@@ -10,6 +10,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 use super::Error;
 use super::login::{Password, RoleName, quoted};
 use crate::store::Store;
+use crate::store::hold::{RIGHTS, SPACE};
 
 /// The database and schema that the host's tables are in, and what the host's role may do there.
 #[derive(Debug, Clone)]
@@ -73,11 +74,11 @@ impl Home {
         if *is_open {
             let schema = quoted(schema);
             tracing::info!(schema, "nobody but its owner may create tables in the schema any more");
-            execute(db, &format!("REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC")).await?;
+            alone(db, &format!("REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC")).await?;
         }
         if *may_forbid_temporary {
             let database = quoted(database);
-            execute(db, &format!("REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC")).await?;
+            alone(db, &format!("REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC")).await?;
         }
         Ok(())
     }
@@ -110,11 +111,11 @@ impl Home {
         }
         if !may.try_get::<bool>("", "uses")? {
             let schema = quoted(&self.schema);
-            execute(db, &format!("GRANT USAGE ON SCHEMA {schema} TO {quoted_role}")).await?;
+            alone(db, &format!("GRANT USAGE ON SCHEMA {schema} TO {quoted_role}")).await?;
         }
         if !may.try_get::<bool>("", "connects")? {
             let database = quoted(&self.database);
-            execute(db, &format!("GRANT CONNECT ON DATABASE {database} TO {quoted_role}")).await?;
+            alone(db, &format!("GRANT CONNECT ON DATABASE {database} TO {quoted_role}")).await?;
         }
         Ok(())
     }
@@ -195,7 +196,7 @@ impl Home {
     ) -> Result<(), DbErr> {
         if exists(db, role).await? {
             let role = role.quoted();
-            execute(db, &format!("DROP OWNED BY {role}")).await?;
+            alone(db, &format!("DROP OWNED BY {role}")).await?;
             execute(db, &format!("DROP ROLE {role}")).await?;
         }
         Ok(())
@@ -209,6 +210,12 @@ async fn exists(db: &impl ConnectionTrait, role: &RoleName) -> Result<bool, DbEr
 
 async fn execute(db: &impl ConnectionTrait, sql: &str) -> Result<(), DbErr> {
     db.execute_unprepared(sql).await.map(|_done| ())
+}
+
+/// Changes a right on what all elements have in common. PostgreSQL calls it an error when two do that at once, so
+/// each waits until the transaction of the one before is over.
+async fn alone(db: &impl ConnectionTrait, sql: &str) -> Result<(), DbErr> {
+    execute(db, &format!("SELECT pg_advisory_xact_lock({SPACE}, {RIGHTS}); {sql}")).await
 }
 
 async fn one<const N: usize>(

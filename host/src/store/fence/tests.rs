@@ -338,6 +338,34 @@ async fn the_missing_grant_is_named() {
 }
 
 #[tokio::test]
+async fn what_all_have_in_common_is_prepared_by_many_at_once() {
+    let Some(database) = Database::postgres().await else { return };
+    let store = database.open().await.unwrap();
+    let fences = Fences::new(store.clone(), database.config.clone());
+    // A schema that nobody may use unasked, so that each role needs the use of it.
+    let owner = Home::of(store.connection()).await.unwrap().user;
+    database
+        .run_as_superuser(&format!(
+            "ALTER SCHEMA public OWNER TO {owner}; REVOKE USAGE ON SCHEMA public FROM PUBLIC"
+        ))
+        .await;
+    let made = (0..8).map(async |number| {
+        fences.can_make_roles().await?;
+        let element = format!("element-{number}").parse().unwrap();
+        let transaction = store.begin().await?;
+        let role = fences.shared.role(&element).await?.1;
+        Home::of(&transaction).await?.make(&transaction, &role).await?;
+        transaction.commit().await?;
+        Ok::<_, Error>(())
+    });
+    for made in futures_util::future::join_all(made).await {
+        made.unwrap();
+    }
+    store.close().await;
+    database.end().await;
+}
+
+#[tokio::test]
 async fn a_view_of_the_host_is_not_handed_on() {
     let Some(database) = Database::postgres().await else { return };
     let street = Street::of(database).await;
