@@ -7,6 +7,7 @@ use std::sync::Arc;
 use expect_test::expect;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use serde_json::json;
+use tokio::net::TcpSocket;
 
 use super::stand_in::{Canned, StandIn};
 use super::*;
@@ -94,12 +95,15 @@ async fn what_is_no_daemon_is_told_apart() {
 
 #[tokio::test]
 async fn nobody_there_is_one_clear_sentence() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let endpoint = format!("http://{free}").parse().unwrap();
+    // A port that is taken, so that nobody else comes to listen at it.
+    let silent = TcpSocket::new_v4().unwrap();
+    silent.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let silent_at = silent.local_addr().unwrap();
+    let endpoint = format!("http://{silent_at}").parse().unwrap();
     let client = Client::new(Target { endpoint, credentials: None, ca: None }).unwrap();
     let error = client.get(["v1"]).send().await.unwrap_err();
     let wanted = format!(
-        "nothing answers at http://{free} (Connection refused): start a daemon there with \
+        "nothing answers at http://{silent_at} (Connection refused): start a daemon there with \
          `metapaas up`, or name another with `--endpoint URL`"
     );
     assert_eq!((error.to_string(), error.exit()), (wanted, Exit::Unreachable));
