@@ -6,12 +6,13 @@ use metapaas_tests::swaps::Lane;
 use crate::eventually::eventually;
 
 use super::bundles::{BROKEN, ELEMENT, HEALTHY, packed};
-use super::scene::{Scene, assert_problem};
+use super::scene::Scene;
 
 #[tokio::test]
 async fn what_ended_the_daemon_at_its_start_is_quarantined_by_the_next() {
     let mut scene = Scene::set(Lane::InProcess).await;
-    scene.daemon.offer(&packed("start-aborts").plugin);
+    let offer = packed("start-aborts");
+    scene.daemon.offer(&offer.plugin);
     let wanted = scene.wanted_past_the_probe();
     wants_in_vain(&scene).await;
     // It has ended by itself already.
@@ -23,16 +24,16 @@ async fn what_ended_the_daemon_at_its_start_is_quarantined_by_the_next() {
     scene.assert_neighbor_serves().await;
     let element = scene.daemon.element(ELEMENT).await;
     assert_eq!((&element["status"], &element["version"]), (&"ERROR".into(), &BROKEN.into()));
-    expect!["loading `sha256:DIGEST` ended the daemon before, so it is quarantined; install another version, or run it with `isolation: process`"].assert_eq(&scene.tidy(element["error"]["message"].as_str().unwrap()));
-    let reply = scene.daemon.put(&wanted).await;
-    assert_problem(&reply, 422, "ROLLOUT_FAILED");
-    expect!["loading `sha256:DIGEST` ended the daemon before, so it is quarantined; install another version, or run it with `isolation: process`. Generation 2 (0.1.0) keeps serving."].assert_eq(&scene.detail(&reply));
+    let quarantined = expect![
+        "loading `sha256:DIGEST` ended the daemon before, so it is quarantined; install another version, or run it with `isolation: process`"
+    ];
+    quarantined.assert_eq(&scene.tidy(element["error"]["message"].as_str().unwrap()));
+    scene.is_refused(&offer, &wanted, &quarantined).await;
     let _document = scene.daemon.install(scene.wanted(HEALTHY)).await;
     scene.assert_serves(HEALTHY).await;
     // A worker risks nothing but itself.
-    let reply = scene.daemon.put(&wanted.isolated()).await;
-    assert_problem(&reply, 422, "ROLLOUT_FAILED");
-    expect!["the plugin did not start: its worker process ended by signal 6. Generation 5 (0.1.0) keeps serving."].assert_eq(&scene.detail(&reply));
+    let killed = expect!["the plugin did not start: its worker process ended by signal 6"];
+    scene.is_refused(&offer, &wanted.isolated(), &killed).await;
     scene.assert_serves(HEALTHY).await;
     scene.assert_neighbor_serves().await;
 }
