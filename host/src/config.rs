@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use self::keys::{KnownKeys, Layer};
-use crate::{http, log, migration, operation, plugin, store};
+use crate::{http, log, migration, operation, plugin, secret, store};
 
 mod keys;
 mod origin;
@@ -49,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) orch: Reserved,
     /// Plugins.
     pub(crate) plugin: plugin::Config,
+    /// Secrets at rest.
+    pub(crate) secret: secret::Config,
     /// The status-api, which nodes report to.
     pub(crate) status: Reserved,
     /// The store.
@@ -75,6 +77,7 @@ impl Default for Config {
             operation: operation::Config::default(),
             orch: Reserved::default(),
             plugin: plugin::Config::default(),
+            secret: secret::Config::default(),
             status: Reserved::default(),
             store: store::Config::default(),
         }

@@ -46,6 +46,8 @@ mod plugin;
 #[allow(dead_code, reason = "what uses it comes with the rest of the engine")]
 mod resource;
 mod rollout;
+#[allow(dead_code, reason = "what uses it comes with the rest of the engine")]
+mod secret;
 mod services;
 mod shutdown;
 mod store;
