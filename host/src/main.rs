@@ -43,7 +43,7 @@ mod migration;
 mod nearest;
 mod operation;
 mod plugin;
-#[allow(dead_code, reason = "what uses it comes with the rest of the engine")]
+#[allow(dead_code, unused_imports, reason = "what uses it comes with the rest of the engine")]
 mod resource;
 mod rollout;
 #[allow(dead_code, reason = "what uses it comes with the rest of the engine")]

@@ -4,6 +4,7 @@
 //! what was kept, on both databases. Not here: durations, and clocks that never go back (`Instant`).
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use time::format_description::BorrowedFormatItem;
@@ -18,6 +19,11 @@ const SHOWN: &[BorrowedFormatItem<'_>] =
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub(crate) struct Timestamp(OffsetDateTime);
+
+/// A text that is no moment.
+#[derive(Debug, thiserror::Error)]
+#[error("it is not a time like 2026-01-31T23:59:59Z, between the years 0 and 9999")]
+pub(crate) struct Invalid;
 
 impl Timestamp {
     /// What the system's clock says.
@@ -51,11 +57,23 @@ impl From<Timestamp> for String {
     }
 }
 
+impl FromStr for Timestamp {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let moment = OffsetDateTime::parse(text, &Rfc3339).ok();
+        // An offset can lead out of the years that can be written.
+        let moment = moment.and_then(|moment| moment.checked_to_offset(UtcOffset::UTC));
+        let moment = moment.filter(|moment| (0..=9_999).contains(&moment.year()));
+        moment.map(Self::from).ok_or(Invalid)
+    }
+}
+
 impl TryFrom<String> for Timestamp {
-    type Error = time::error::Parse;
+    type Error = Invalid;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        OffsetDateTime::parse(&text, &Rfc3339).map(Self::from)
+        text.parse()
     }
 }
 
@@ -82,6 +100,8 @@ mod tests {
         let now = Timestamp::now();
         let text = serde_json::to_string(&now).unwrap();
         assert_eq!(serde_json::from_str::<Timestamp>(&text).unwrap(), now);
-        assert!(serde_json::from_str::<Timestamp>("\"yesterday\"").is_err());
+        for text in ["yesterday", "9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00+01:00"] {
+            assert!(text.parse::<Timestamp>().is_err(), "{text}");
+        }
     }
 }

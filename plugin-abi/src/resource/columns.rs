@@ -4,12 +4,14 @@
 //! statements are here, because the SDK's tests make the same tables as the host. Each step of their history
 //! is fixed once it was released: what it got wrong, a further step puts right.
 
+use crate::database::Backend;
+
 /// A member of every resource that is kept in a column of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Column {
     /// Its name.
     pub name: &'static str,
-    /// Its type and constraint, which both databases take.
+    /// Its type and constraint, which both databases take but for how text compares.
     definition: &'static str,
 }
 
@@ -93,10 +95,25 @@ const fn is_same(one: &str, other: &str) -> bool {
     true
 }
 
+impl Column {
+    /// It as a statement defines it.
+    ///
+    /// Text compares by its bytes, as SQLite does: then lists have one order everywhere, and indexes serve it.
+    fn define(self, backend: Backend) -> String {
+        let Self { name, definition } = self;
+        match (backend, definition.strip_prefix("text")) {
+            (Backend::Postgres, Some(constraint)) => {
+                format!("{name} text COLLATE \"C\"{constraint}")
+            }
+            (Backend::Sqlite | Backend::Postgres, _) => format!("{name} {definition}"),
+        }
+    }
+}
+
 /// The statements that make a resource's table as it was first.
 #[must_use]
-pub fn create(table: &str) -> [String; 4] {
-    let columns = ALL.map(|Column { name, definition }| format!("{name} {definition}"));
+pub fn create(table: &str, backend: Backend) -> [String; 4] {
+    let columns = ALL.map(|column| column.define(backend));
     [
         format!("CREATE TABLE {table} ({})", columns.join(", ")),
         format!("CREATE UNIQUE INDEX {table}_by_name ON {table} (project_id, parent_id, name)"),
@@ -129,7 +146,12 @@ mod tests {
 
     #[test]
     fn the_table_has_every_column() {
-        let [table, ..] = create("demo_instances");
-        assert!(ALL.iter().all(|column| table.contains(&format!("{} ", column.name))), "{table}");
+        for backend in [Backend::Sqlite, Backend::Postgres] {
+            let [table, ..] = create("demo_instances", backend);
+            let has = |column: &Column| table.contains(&format!("{} ", column.name));
+            assert!(ALL.iter().all(has), "{table}");
+            let bytewise = "name text COLLATE \"C\" NOT NULL";
+            assert_eq!(table.contains(bytewise), backend == Backend::Postgres, "{table}");
+        }
     }
 }
