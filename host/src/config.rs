@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use self::keys::{KnownKeys, Layer};
-use crate::{http, log, migration, operation, plugin, secret, store};
+use crate::{http, identity, log, migration, operation, plugin, secret, store};
 
 mod keys;
 mod origin;
@@ -39,6 +39,8 @@ pub(crate) struct Config {
     pub(crate) elements: Option<PathBuf>,
     /// The user API.
     pub(crate) http: http::Config,
+    /// Who may call, and what.
+    pub(crate) iam: identity::Config,
     /// The log.
     pub(crate) log: log::Config,
     /// Migrations of plugins.
@@ -72,6 +74,7 @@ impl Default for Config {
             bundles: None,
             elements: None,
             http: http::Config::default(),
+            iam: identity::Config::default(),
             log: log::Config::default(),
             migration: migration::Config::default(),
             operation: operation::Config::default(),
@@ -150,6 +153,9 @@ pub(crate) enum Error {
     /// A value that the user API refuses.
     #[error(transparent)]
     Http(#[from] http::config::Error),
+    /// A value that identity refuses.
+    #[error(transparent)]
+    Iam(#[from] identity::config::TooSmall),
     /// A value that the store refuses.
     #[error(transparent)]
     Store(#[from] store::config::Zero),
@@ -191,6 +197,7 @@ impl Layers {
         let built = layers.build().and_then(::config::Config::try_deserialize);
         let config: Config = built.map_err(|error| self.explain(error))?;
         config.http.check()?;
+        config.iam.check()?;
         config.store.check()?;
         Ok(config)
     }

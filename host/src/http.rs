@@ -51,7 +51,7 @@ pub(crate) struct State {
     /// The settings of the user API.
     pub(crate) config: Config,
     /// Who may call.
-    pub(crate) identity: Identity,
+    pub(crate) identity: Arc<Identity>,
     /// What is counted.
     pub(crate) metrics: Metrics,
     /// Written by whoever has something to wait for, read by `/readyz`.
@@ -72,7 +72,7 @@ impl State {
     /// The state of a daemon that is starting.
     pub(crate) fn new(
         config: Config,
-        identity: Identity,
+        identity: Arc<Identity>,
         metrics: Metrics,
         elements: Arc<Elements>,
         page_key: paging::Key,

@@ -1,50 +1,71 @@
-//! Who is calling: for now one admin token.
+//! Who is calling and what they may: organizations, projects, principals, roles, keys.
 //!
-//! Guarantees: the token exists in clear text only where the first start or a reset prints it; the disk holds its
-//! hash, comparisons take constant time, and no log or error holds what a caller presented. A reset counts from
-//! the next request on, in the daemon that runs too. Not here: users, roles and permissions.
+//! | room | what it holds |
+//! |---|---|
+//! | [`caller`] | what authentication yields: a principal with its rights, ready to be asked |
+//! | [`permission`], [`role`], [`grants`] | what may be done, sets of that, and who has which where; pure |
+//! | [`record`], [`register`] | the rows, and all of them in memory with what follows of them |
+//! | [`bootstrap`] | what the first start makes |
+//! | [`admin_token`], [`token`], [`presented`], [`secret`] | by what a caller is recognized |
+//!
+//! Guarantees: authenticating asks the store nothing and takes no lock; a change counts from the moment on in which
+//! whoever made it is told so; what is secret is kept as a hash, compared in constant time, and is in no log, error
+//! or answer. Not here: HTTP, and which permission something needs.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::http::HeaderMap;
 use arc_swap::ArcSwap;
 use subtle::ConstantTimeEq;
+use tokio::sync::{Mutex, watch};
+use tokio::time::{MissedTickBehavior, interval};
 
-use self::kept::{FILE, Known, Stamp};
-use crate::data::{self, DataDir};
+use crate::data::DataDir;
 use crate::log;
+use crate::shutdown::Tasks;
+use crate::store::Store;
+use crate::timestamp::Timestamp;
 
-mod kept;
+pub(crate) mod admin_token;
+mod bootstrap;
+pub(crate) mod caller;
+pub(crate) mod config;
+mod grants;
+pub(crate) mod permission;
 mod presented;
+pub(crate) mod record;
+pub(crate) mod register;
+pub(crate) mod role;
+mod secret;
+#[cfg(test)]
+pub(crate) mod testing;
 mod token;
 
+use admin_token::AdminToken;
+pub(crate) use caller::{Caller, Forbidden, ProjectError, ProjectId, Scope, Visible};
+use caller::{Credential, Limits};
+pub(crate) use config::Config;
+use presented::Presented;
+use register::{LoadError, Register, Rows};
+use secret::Secret;
 pub(crate) use token::Token;
-use token::{Digest, digest};
 
-/// Knows who may call.
+/// Knows who may call, and what.
 #[derive(Debug)]
 pub(crate) struct Identity {
-    path: PathBuf,
-    /// As the file at `path` says; replaced by whoever first finds that it is another file.
-    known: ArcSwap<Known>,
-}
-
-/// What came of a reset.
-#[derive(Debug)]
-pub(crate) struct Reset {
-    /// The token that counts from now on.
-    pub(crate) token: Token,
-    /// The id of the one that counted before; nothing if that was not readable.
-    pub(crate) replaced: Option<String>,
-}
-
-/// Who a caller turned out to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Principal {
-    /// The holder of the admin token.
-    Admin,
+    admin: AdminToken,
+    secret: Secret,
+    store: Store,
+    config: Config,
+    /// As the store has it; replaced by who changed it, and by period.
+    register: ArcSwap<Register>,
+    /// Counts the registers; who keeps a caller watches it.
+    generation: watch::Sender<u64>,
+    /// Held while the register is replaced, so that an older one never follows a newer one.
+    replacing: Mutex<()>,
 }
 
 /// Why a caller is nobody.
@@ -61,138 +82,181 @@ pub(crate) enum Unauthenticated {
 /// Why it is not known who may call.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The file is there and cannot be read.
-    #[error("`{}` cannot be read: restore it, or remove it to get a new admin token", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The file is not what this version writes.
-    #[error("`{}` is damaged or from another version: restore it, or remove it to get a new admin token", path.display())]
-    Parse {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: serde_json::Error,
-    },
-    /// The directory is not a daemon's.
-    #[error("`{}` is no data directory, it has no `{FILE}`: name the daemon's with `--data`", path.display())]
-    NoData {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// The file cannot be written.
-    #[error("the new admin token cannot be kept, so it does not count")]
-    Keep(#[source] data::Error),
-    /// The system gave no random bytes.
-    #[error("the system gave no random bytes for the admin token")]
-    Random(#[source] getrandom::Error),
-    /// The new token could not be shown to anybody.
-    #[error("the new admin token cannot be printed: it needs a stdout; nothing is changed")]
-    Show(#[source] io::Error),
+    /// The admin token.
+    #[error(transparent)]
+    AdminToken(#[from] admin_token::Error),
+    /// The key by which keys are hashed.
+    #[error(transparent)]
+    Secret(#[from] secret::Error),
+    /// The rows.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// What the first start makes.
+    #[error("the first organization, project and user cannot be made")]
+    Bootstrap(#[source] sea_orm::DbErr),
 }
 
 impl Identity {
     /// Reads who may call; on the first start makes the admin token and hands it to `show`, once.
-    pub(crate) fn open(
+    pub(crate) async fn open(
         data: &DataDir,
+        store: &Store,
+        config: &Config,
         show: impl FnOnce(&Token) -> io::Result<()>,
     ) -> Result<Self, Error> {
-        let path = data.join(FILE);
-        let known = match kept::read(&path)? {
-            Some(known) => known,
-            None => Self::first(data, &path, show)?,
-        };
-        Ok(Self { path, known: ArcSwap::from_pointee(known) })
+        let secret = Secret::open(data)?;
+        bootstrap::run(store).await.map_err(Error::Bootstrap)?;
+        let rows = Rows::load(store.connection()).await?;
+        let register = Register::new(rows, config.gate());
+        Ok(Self {
+            // The last that can fail: a token that was shown is one that counts.
+            admin: AdminToken::open(data, show)?,
+            secret,
+            store: store.clone(),
+            config: config.clone(),
+            register: ArcSwap::from_pointee(register),
+            generation: watch::Sender::new(0),
+            replacing: Mutex::new(()),
+        })
     }
 
-    /// Who sends these headers.
-    pub(crate) fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, Unauthenticated> {
-        let presented = presented::token(headers)?;
-        self.refresh();
-        if bool::from(digest(&presented).ct_eq(&self.known.load().admin)) {
-            Ok(Principal::Admin)
-        } else {
-            Err(Unauthenticated::Invalid)
+    /// Who sends these headers from `peer`.
+    ///
+    /// # Errors
+    /// Nobody that is known, or who must not call from there.
+    pub(crate) fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        peer: IpAddr,
+    ) -> Result<Caller, Unauthenticated> {
+        let found = match Presented::of(headers)? {
+            Presented::Bearer(text) | Presented::Key(text) => self.by_key(text, peer),
+            Presented::Basic(pair) => {
+                let is_admins = |caller: &Caller| match caller.credential() {
+                    Credential::AdminToken(_) => pair.user() == register::ADMIN.as_bytes(),
+                    Credential::ApiKey(_)
+                    | Credential::Token { .. }
+                    | Credential::Password
+                    | Credential::Own => true,
+                };
+                self.by_key(pair.password(), peer).filter(is_admins)
+            }
+        };
+        found.ok_or(Unauthenticated::Invalid)
+    }
+
+    /// The caller with the rights that it has now; nothing if it is nobody any more.
+    pub(crate) fn renew(&self, caller: &Caller) -> Option<Caller> {
+        let register = self.register.load_full();
+        let limits = caller.limits().clone();
+        match caller.credential() {
+            Credential::AdminToken(id) => {
+                self.admin.refresh();
+                (*id == self.admin.id()).then_some(())?;
+            }
+            Credential::ApiKey(id) => {
+                let key = register.key_named(id)?;
+                key.counts_at(Timestamp::now()).then_some(())?;
+            }
+            Credential::Token { expires_at, .. } => {
+                let now = Timestamp::now().into_inner().unix_timestamp();
+                (now < *expires_at).then_some(())?;
+            }
+            Credential::Password | Credential::Own => {}
         }
+        let credential = caller.credential().clone();
+        Caller::new(&register, caller.principal(), credential, limits, caller.peer())
+    }
+
+    /// Counts how often rights changed: who keeps a caller looks again whenever it moves.
+    pub(crate) fn generation(&self) -> watch::Receiver<u64> {
+        self.generation.subscribe()
+    }
+
+    /// All that is known now.
+    pub(crate) fn register(&self) -> Arc<Register> {
+        self.register.load_full()
     }
 
     /// The public part of the admin token.
     pub(crate) fn token_id(&self) -> String {
-        self.known.load().id.clone()
+        self.admin.id()
     }
 
-    /// Takes up what a reset has written.
-    ///
-    /// Looking at the file each time costs about a microsecond and needs neither a signal nor a task: no
-    /// request that comes after a reset is ever measured by the old token. A file that is damaged or gone
-    /// changes nothing, because it must not lock out whoever could mend it.
-    fn refresh(&self) {
-        let known = self.known.load();
-        let stamp = Stamp::of(&self.path);
-        if stamp == known.stamp {
-            return;
-        }
-        match kept::read(&self.path) {
-            Ok(Some(new)) => {
-                tracing::info!(token = new.id, "the admin token was reset");
-                self.known.store(Arc::new(new));
+    /// Takes up what another daemon, or somebody in the database, has changed.
+    pub(crate) fn follow(self: Arc<Self>, tasks: &Tasks) {
+        let stop = tasks.child();
+        tasks.spawn("identity", async move {
+            let mut period = interval(self.config.refresh_period());
+            period.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    _ = period.tick() => {}
+                }
+                if let Err(error) = self.look().await {
+                    let cause = log::chain(&error).to_string();
+                    tracing::warn!(
+                        "who may do what cannot be read again; the last state counts: {cause}"
+                    );
+                }
             }
-            Ok(None) => self.keep(&known, stamp, "it is gone"),
-            Err(error) => self.keep(&known, stamp, log::chain(&error)),
+        });
+    }
+
+    async fn look(&self) -> Result<(), LoadError> {
+        let revision = register::revision(self.store.connection()).await?;
+        if revision == self.register.load().rows().revision {
+            return Ok(());
         }
+        self.reload().await
     }
 
-    /// Goes on with what is known; remembers the file, so as to say this once.
-    fn keep(&self, known: &Known, stamp: Option<Stamp>, why: impl std::fmt::Display) {
-        let path = self.path.display();
-        tracing::warn!(%path, %why, "the file of who may call cannot be used: the last token counts");
-        self.known.store(Arc::new(Known { stamp, ..known.clone() }));
+    /// Reads everything again.
+    async fn reload(&self) -> Result<(), LoadError> {
+        let _only = self.replacing.lock().await;
+        let rows = Rows::load(self.store.connection()).await?;
+        if rows.revision < self.register.load().rows().revision {
+            return Ok(());
+        }
+        self.register.store(Arc::new(Register::new(rows, self.config.gate())));
+        self.generation.send_modify(|generation| *generation += 1);
+        Ok(())
     }
 
-    /// Shows before it keeps: a token that nobody saw must not be the one that counts.
-    fn first(
-        data: &DataDir,
-        path: &Path,
-        show: impl FnOnce(&Token) -> io::Result<()>,
-    ) -> Result<Known, Error> {
-        let token = Token::random().map_err(Error::Random)?;
-        show(&token).map_err(Error::Show)?;
-        data.replace(FILE, &kept::document(&token)).map_err(Error::Keep)?;
-        let (admin, id) = (digest(token.reveal().as_bytes()), token.id().to_owned());
-        Ok(Known { admin, id, stamp: Stamp::of(path) })
+    /// The holder of a key, the admin token included.
+    fn by_key(&self, presented: &[u8], peer: IpAddr) -> Option<Caller> {
+        let register = self.register.load();
+        let id = token::id_of(presented)?;
+        let Some(key) = register.key_named(id) else {
+            let id = self.admin.recognize(presented)?;
+            let credential = Credential::AdminToken(id);
+            return Caller::new(
+                &register,
+                register.admin()?,
+                credential,
+                Limits::default(),
+                Some(peer),
+            );
+        };
+        let is_it = bool::from(self.secret.hash(presented).ct_eq(&key.hash));
+        if !is_it || !key.counts_at(Timestamp::now()) || !key.admits(peer) {
+            return None;
+        }
+        let limits = Limits { scopes: key.scopes.as_deref().map(Into::into), project: key.project };
+        let credential = Credential::ApiKey(key.key_id.clone());
+        Caller::new(&register, key.owner, credential, limits, Some(peer))
     }
 }
 
-/// Replaces the admin token of a data directory, whether or not a daemon holds it, and hands it to `show`.
-///
-/// # Errors
-/// When the directory is not a daemon's, or the new token can be neither shown nor kept; then the old one counts.
-pub(crate) fn reset(
-    directory: &Path,
-    show: impl FnOnce(&Token) -> io::Result<()>,
-) -> Result<Reset, Error> {
-    let replaced = match kept::read(&directory.join(FILE)) {
-        Ok(Some(known)) => Some(known.id),
-        Ok(None) => return Err(Error::NoData { path: directory.to_owned() }),
-        // A new token is the remedy for that.
-        Err(Error::Parse { .. }) => None,
-        Err(other) => return Err(other),
-    };
-    let token = Token::random().map_err(Error::Random)?;
-    show(&token).map_err(Error::Show)?;
-    data::replace(directory, FILE, &kept::document(&token)).map_err(Error::Keep)?;
-    Ok(Reset { token, replaced })
-}
+impl Config {
+    /// The name of the project in which everybody needs a role as well.
+    fn gate(&self) -> Option<&str> {
+        self.platform_project_required.then_some(self.platform_project.as_str())
+    }
 
-impl Principal {
-    /// How logs, events and plugins know it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Admin => "user:admin",
-        }
+    fn refresh_period(&self) -> Duration {
+        Duration::from_millis(self.refresh_ms)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::data::DataDir;
 use crate::http::readiness::Standing;
 use crate::http::server::{Listener, Server};
 use crate::http::{State, paging};
-use crate::identity::Identity;
+use crate::identity::{Identity, Token};
 use crate::metrics::Metrics;
 use crate::migration::Migrations;
 use crate::operation::Operations;
@@ -36,6 +36,11 @@ mod data;
 )]
 mod fault;
 mod http;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "what authenticates is there before what uses all of it"
+)]
 mod identity;
 mod log;
 mod metrics;
@@ -105,8 +110,10 @@ async fn serve_until_told(
     let mut signals = Signals::listen().map_err(|source| Failure::new(Exit::Failed, source))?;
     let listener = Listener::bind(&config.http).await?;
     let endpoint = listener.endpoint();
-    let identity = Identity::open(&data, |token| serve::show_first_token(token, &endpoint))?;
     let (requests, plugin_side, metrics) = (Tasks::default(), Tasks::default(), Metrics::new());
+    let show = |token: &Token| serve::show_first_token(token, &endpoint);
+    let identity = Arc::new(Identity::open(&data, &store, &config.iam, show).await?);
+    Arc::clone(&identity).follow(&plugin_side);
     let fences = Fences::new(store.clone(), config.store.clone());
     let offer = Offer::new(fences.clone(), plugin_side.clone());
     let (limits, measured) = (config.plugin.clone(), metrics.plugin.clone());

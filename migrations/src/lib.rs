@@ -9,6 +9,7 @@ use sea_orm_migration::prelude::*;
 
 mod m0001_elements_and_operations;
 mod m0002_targets_of_operations;
+mod m0003_identity;
 
 /// Every step, oldest first.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m0001_elements_and_operations::Step),
             Box::new(m0002_targets_of_operations::Step),
+            Box::new(m0003_identity::Step),
         ]
     }
 

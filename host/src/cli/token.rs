@@ -14,7 +14,8 @@ use super::context::{self, Contexts, Secret, change};
 use super::exit::{Exit, Failure};
 use super::output::{self, Output};
 use crate::config::{Config, Flag, Sources};
-use crate::identity::{self, Reset, Token};
+use crate::identity::Token;
+use crate::identity::admin_token::{self, Reset};
 
 /// What to do with the admin token.
 #[derive(Debug, Subcommand)]
@@ -40,14 +41,14 @@ pub(crate) fn run(reach: &Reach, command: &Command) -> Result<Exit, Failure> {
     }
     let config = Config::load(sources)?;
     let output = Output { format: reach.format() };
-    let reset = identity::reset(&config.data, |token| show(output, token)).map_err(|error| {
+    let reset = admin_token::reset(&config.data, |token| show(output, token)).map_err(|error| {
         let exit = match error {
-            identity::Error::NoData { .. } => Exit::Refused,
-            identity::Error::Read { .. }
-            | identity::Error::Parse { .. }
-            | identity::Error::Keep(_)
-            | identity::Error::Random(_)
-            | identity::Error::Show(_) => Exit::Failed,
+            admin_token::Error::NoData { .. } => Exit::Refused,
+            admin_token::Error::Read { .. }
+            | admin_token::Error::Parse { .. }
+            | admin_token::Error::Keep(_)
+            | admin_token::Error::Random(_)
+            | admin_token::Error::Show(_) => Exit::Failed,
         };
         Failure::new(exit, error)
     })?;

@@ -1,7 +1,10 @@
 //! `/v1/elements`: what is installed, and the way to change it.
 //!
-//! Every call needs the admin token. [`document`] is how an element looks, [`change`] how it is changed; here are
+//! Reading needs `core.element.read`, the list `core.element.list`, a change the permission of its name; an element
+//! that the caller may not read is told like one that is not there. [`document`] is how an element looks, [`change`] how it is changed; here are
 //! the paths and what is only read.
+
+use std::net::IpAddr;
 
 use ::http::{Method, Request, Response};
 use hyper::body::Incoming;
@@ -13,7 +16,7 @@ use super::problem::{Code, Problem};
 use super::query::Query;
 use super::request_id::RequestId;
 use super::{Body, State, operations, respond, trace};
-use crate::identity::Principal;
+use crate::identity::Caller;
 use crate::operation::Target;
 use crate::rollout::Report;
 
@@ -21,6 +24,8 @@ mod change;
 mod document;
 
 pub(crate) use document::Document;
+
+const READ: &str = "core.element.read";
 
 /// What of `/v1/elements` a path names.
 #[derive(Debug, Clone, Copy)]
@@ -48,10 +53,10 @@ pub(crate) enum Page {
     Plan,
 }
 
-/// Who calls, and by which request.
+/// Who asks, and by which request.
 #[derive(Debug, Clone, Copy)]
-struct Caller<'a> {
-    principal: Principal,
+struct Asking<'a> {
+    caller: &'a Caller,
     request_id: &'a RequestId,
     traceparent: Option<&'a str>,
 }
@@ -90,15 +95,17 @@ pub(crate) async fn answer(
     place: Place<'_>,
     request: Request<Incoming>,
     request_id: &RequestId,
+    peer: IpAddr,
 ) -> Result<Response<Body>, Problem> {
-    let principal = state.identity.authenticate(request.headers())?;
+    let caller = &state.identity.authenticate(request.headers(), peer)?;
     // The request moves on while somebody still asks what it is a part of.
     let traceparent = trace::parent(request.headers()).map(ToOwned::to_owned);
-    let caller = Caller { principal, request_id, traceparent: traceparent.as_deref() };
+    let asking = Asking { caller, request_id, traceparent: traceparent.as_deref() };
     let method = request.method().clone();
+    authorize(caller, place, &method)?;
     if !method.is_safe() {
         let path = request.uri().path();
-        tracing::info!(principal = principal.name(), %method, path, %request_id, "change of an element");
+        tracing::info!(principal = caller.name(), %method, path, %request_id, "change of an element");
     }
     let is_read = method == Method::GET || method == Method::HEAD;
     match (place, &method) {
@@ -111,17 +118,44 @@ pub(crate) async fn answer(
             read(state, &parse_name(name)?, page, &request).await
         }
         (Place::One(name), &Method::PUT) => {
-            change::put(state, &parse_name(name)?, request, caller).await
+            change::put(state, &parse_name(name)?, request, asking).await
         }
         (Place::One(name), &Method::DELETE) => {
-            change::delete(state, &parse_name(name)?, &request, caller).await
+            change::delete(state, &parse_name(name)?, &request, asking).await
         }
         (Place::Action(name, verb), &Method::POST) => {
-            change::act(state, &parse_name(name)?, verb, request, caller).await
+            change::act(state, &parse_name(name)?, verb, request, asking).await
         }
         (Place::One(_), _) => Err(Problem::method_not_allowed("DELETE, GET, HEAD, PUT")),
         (Place::Action(..), _) => Err(Problem::method_not_allowed("POST")),
         (Place::All | Place::Page(..), _) => Err(Problem::method_not_allowed("GET, HEAD")),
+    }
+}
+
+/// Refuses what the caller may not do; what it may not even see is not there.
+fn authorize(caller: &Caller, place: Place<'_>, method: &Method) -> Result<(), Problem> {
+    let is_read = method == Method::GET || method == Method::HEAD;
+    let permission = match (place, method) {
+        (Place::All, _) if is_read => "core.element.list",
+        (Place::One(_) | Place::Page(..), _) if is_read => READ,
+        (Place::One(_), &Method::PUT) => "core.element.update",
+        (Place::One(_), &Method::DELETE) => "core.element.delete",
+        (Place::Action(_, verb), &Method::POST) => match change::permission(verb) {
+            Some(permission) => permission,
+            // That there is no such action is said to everybody.
+            None => return Ok(()),
+        },
+        // So is that there is no such method.
+        (Place::All | Place::One(_) | Place::Page(..) | Place::Action(..), _) => return Ok(()),
+    };
+    let Err(forbidden) = caller.demand_on_platform(permission) else { return Ok(()) };
+    match place {
+        Place::One(name) | Place::Page(name, _) | Place::Action(name, _)
+            if !caller.allows_on_platform(READ) =>
+        {
+            Err(not_found(&parse_name(name)?))
+        }
+        Place::All | Place::One(_) | Place::Page(..) | Place::Action(..) => Err(forbidden.into()),
     }
 }
 

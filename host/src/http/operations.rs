@@ -1,9 +1,11 @@
 //! `/v1/operations`: what takes time, how far it is, what it said, and why it failed.
 //!
-//! Every call needs the admin token. `?wait=30s` answers when the operation ends, or as it is after that time;
-//! nothing polls. A failed operation holds the problem that an answer would have been. `actions/cancel` answers 202:
-//! the operation ends when whoever does it has heard, and a rollout goes on once it switches.
+//! Reading needs `core.operation.read`, the list `core.operation.list`, canceling `core.operation.cancel`. `?wait=30s`
+//! answers when the operation ends, or as it is after that time; nothing polls. A failed operation holds the problem
+//! that an answer would have been. `actions/cancel` answers 202: the operation ends when whoever does it has heard, and
+//! a rollout goes on once it switches.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ::http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
@@ -14,6 +16,7 @@ use super::paging::{self, Paging};
 use super::problem::{Code, FieldError, Problem};
 use super::query::Query;
 use super::{Body, State, respond, wait};
+use crate::identity::Caller;
 use crate::operation::{
     self, About, Canceling, Failure, FieldFailure, Filter, Kind, Operation, OperationId, Order,
     Slice, Target,
@@ -21,6 +24,8 @@ use crate::operation::{
 
 mod document;
 mod logs;
+
+const READ: &str = "core.operation.read";
 
 /// What a list of operations may be asked.
 const TARGET: &str = "target";
@@ -70,21 +75,43 @@ pub(crate) async fn answer(
     state: &State,
     place: Place<'_>,
     request: Request<Incoming>,
+    peer: IpAddr,
 ) -> Result<Response<Body>, Problem> {
-    let principal = state.identity.authenticate(request.headers())?;
+    let caller = state.identity.authenticate(request.headers(), peer)?;
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    authorize(&caller, place, request.method())?;
     match place {
         Place::All if is_read => list(state, request.uri(), None).await,
         Place::One(id) if is_read => one(state, id, &request).await,
         Place::Logs(id) if is_read => logs::answer(state, find(state, id).await?, &request).await,
         Place::Action(id, verb) if request.method() == Method::POST => {
-            tracing::info!(principal = principal.name(), operation = id, verb, "asked for");
+            tracing::info!(principal = caller.name(), operation = id, verb, "asked for");
             act(state, id, verb, &request).await
         }
         Place::Action(..) => Err(Problem::method_not_allowed("POST")),
         Place::All | Place::One(_) | Place::Logs(_) => {
             Err(Problem::method_not_allowed("GET, HEAD"))
         }
+    }
+}
+
+/// Refuses what the caller may not do; what it may not even see is not there.
+fn authorize(caller: &Caller, place: Place<'_>, method: &Method) -> Result<(), Problem> {
+    let permission = match (place, method) {
+        (Place::All, &Method::GET | &Method::HEAD) => "core.operation.list",
+        (Place::One(_) | Place::Logs(_), &Method::GET | &Method::HEAD) => READ,
+        (Place::Action(_, CANCEL), &Method::POST) => "core.operation.cancel",
+        // That there is no such method or action is said to everybody.
+        (Place::All | Place::One(_) | Place::Logs(_) | Place::Action(..), _) => return Ok(()),
+    };
+    let Err(forbidden) = caller.demand_on_platform(permission) else { return Ok(()) };
+    match place {
+        Place::One(id) | Place::Logs(id) | Place::Action(id, _)
+            if !caller.allows_on_platform(READ) =>
+        {
+            Err(not_found(id))
+        }
+        Place::All | Place::One(_) | Place::Logs(_) | Place::Action(..) => Err(forbidden.into()),
     }
 }
 
@@ -263,11 +290,12 @@ fn not_cancellable(operation: &Operation) -> Problem {
 }
 
 async fn find(state: &State, text: &str) -> Result<Operation, Problem> {
-    let not_found = || {
-        let detail = format!("There is no operation {text}.");
-        Problem::new(Code::OperationNotFound, detail).with("operation", text)
-    };
-    let id: OperationId = text.parse().map_err(|_no_id| not_found())?;
+    let id: OperationId = text.parse().map_err(|_no_id| not_found(text))?;
     let found = state.operations.get(id).await.map_err(|error| respond::internal(&error))?;
-    found.ok_or_else(not_found)
+    found.ok_or_else(|| not_found(text))
+}
+
+fn not_found(text: &str) -> Problem {
+    let detail = format!("There is no operation {text}.");
+    Problem::new(Code::OperationNotFound, detail).with("operation", text)
 }

@@ -14,7 +14,7 @@ use super::Body;
 use super::body::BodyError;
 use super::problem::{Code, Problem};
 use super::readiness::Reason;
-use crate::identity::Unauthenticated;
+use crate::identity::{Forbidden, ProjectError, Unauthenticated};
 use crate::log;
 use crate::metrics::{self, HttpMetrics};
 use crate::plugin::conversation::{self as plugin, Fault};
@@ -66,6 +66,46 @@ impl From<Unauthenticated> for Problem {
             Unauthenticated::Invalid => "The credentials are not valid.",
         };
         Self::new(Code::Unauthenticated, detail)
+    }
+}
+
+impl From<Forbidden> for Problem {
+    fn from(forbidden: Forbidden) -> Self {
+        let Forbidden { permission, project, role } = forbidden;
+        let place = match &project {
+            Some(project) => format!("in project {project}"),
+            None => "on the platform".to_owned(),
+        };
+        let detail = format!("Permission {permission} is missing {place}.");
+        let hint = format!("Role {role} {place} grants it: ask whoever may bind roles there.");
+        Self::new(Code::Forbidden, detail)
+            .hint(hint)
+            .with("permission", permission)
+            .with("project", project)
+            .with("role", role)
+    }
+}
+
+impl From<ProjectError> for Problem {
+    fn from(error: ProjectError) -> Self {
+        match error {
+            ProjectError::NotFound(project) => {
+                let detail = format!("There is no project {project}.");
+                Self::new(Code::ProjectNotFound, detail).with("project", project)
+            }
+            ProjectError::Ambiguous(projects) => {
+                let detail = format!(
+                    "It must be said which of the projects {} is meant.",
+                    projects.join(", ")
+                );
+                Self::new(Code::ProjectRequired, detail).with("projects", projects)
+            }
+            ProjectError::None => {
+                let detail = "The caller has no role in any project.";
+                Self::new(Code::Forbidden, detail)
+                    .hint("Ask the owner of a project for a role in it.")
+            }
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 //! A trailing slash means nothing, and no path is ever redirected. Whoever a path belongs to answers, or fails
 //! with a [`Problem`]; here the problem becomes the answer.
 
+use std::net::IpAddr;
+
 use ::http::{Request, Response};
 use hyper::body::Incoming;
 
@@ -13,10 +15,15 @@ use super::{Body, State, dispatch, elements, operations, system};
 use crate::plugin::table::TYPES_PREFIX;
 
 impl Answer for State {
-    async fn answer(&self, request: Request<Incoming>, id: &RequestId) -> Response<Body> {
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        id: &RequestId,
+        peer: IpAddr,
+    ) -> Response<Body> {
         // Kept for the problem's sake: the request is gone by then. Shares the bytes, copies nothing.
         let uri = request.uri().clone();
-        answer(self, request, id)
+        answer(self, request, id, peer)
             .await
             .unwrap_or_else(|problem| problem.into_response(uri.path(), id))
     }
@@ -26,6 +33,7 @@ async fn answer(
     state: &State,
     request: Request<Incoming>,
     id: &RequestId,
+    peer: IpAddr,
 ) -> Result<Response<Body>, Problem> {
     if !request.uri().path().starts_with(TYPES_PREFIX) {
         // Shares the bytes: the request moves on while its path is read.
@@ -35,10 +43,10 @@ async fn answer(
             return system::answer(state, &page, request.method());
         }
         if let Some(place) = elements::Place::at(path) {
-            return elements::answer(state, place, request, id).await;
+            return elements::answer(state, place, request, id, peer).await;
         }
         if let Some(place) = operations::Place::at(path) {
-            return operations::answer(state, place, request).await;
+            return operations::answer(state, place, request, peer).await;
         }
     }
     dispatch::answer(state, request, id).await

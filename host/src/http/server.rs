@@ -45,7 +45,7 @@ const HEADERS_ON_STACK: usize = 100;
 
 /// What answers the requests of a server.
 pub(crate) trait Answer: Send + Sync + 'static {
-    /// Answers one request.
+    /// Answers one request that came from `peer`.
     ///
     /// # Cancellation
     /// Dropped when the client goes away, and at the drain deadline.
@@ -53,6 +53,7 @@ pub(crate) trait Answer: Send + Sync + 'static {
         &self,
         request: Request<Incoming>,
         id: &RequestId,
+        peer: IpAddr,
     ) -> impl Future<Output = Response<Body>> + Send;
 }
 
@@ -191,7 +192,7 @@ async fn accept_until_told<A: Answer>(listener: TcpListener, shared: Arc<Shared<
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, _peer)) => admit(stream, &shared),
+            Ok((stream, peer)) => admit(stream, peer.ip(), &shared),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => back_off(&error, &shared).await,
         }
@@ -199,7 +200,7 @@ async fn accept_until_told<A: Answer>(listener: TcpListener, shared: Arc<Shared<
 }
 
 /// Serves a connection if there is room for it, and turns it away if not.
-fn admit<A: Answer>(stream: TcpStream, shared: &Arc<Shared<A>>) {
+fn admit<A: Answer>(stream: TcpStream, peer: IpAddr, shared: &Arc<Shared<A>>) {
     let Ok(room) = Arc::clone(&shared.room).try_acquire_owned() else {
         refuse::over_limit(stream, shared);
         return;
@@ -212,7 +213,7 @@ fn admit<A: Answer>(stream: TcpStream, shared: &Arc<Shared<A>>) {
             if let Some(transport) = secure(stream, &shared).await {
                 let connection =
                     Connection::new(transport, room, shared.metrics.connections.clone());
-                exchange::serve(connection, shared).await;
+                exchange::serve(connection, peer, shared).await;
             }
         });
     }

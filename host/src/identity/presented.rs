@@ -1,9 +1,7 @@
-//! What a request presents as its token.
+//! What a request presents of itself.
 //!
-//! `Authorization: Bearer`, `X-API-Key`, or HTTP Basic with user `admin` and the token as the password. Nothing
-//! is judged here.
-
-use std::borrow::Cow;
+//! `Authorization: Bearer`, `X-API-Key`, or HTTP Basic. `Authorization` wins when both headers are there. Nothing is
+//! judged here.
 
 use ::http::HeaderMap;
 use ::http::header::AUTHORIZATION;
@@ -12,29 +10,58 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::Unauthenticated;
 
-/// The user whose password is the admin token.
-const BASIC_PREFIX: &[u8] = b"admin:";
 const API_KEY: &str = "x-api-key";
 
-/// The bytes that the request presents. `Authorization` wins when both headers are there.
-pub(super) fn token(headers: &HeaderMap) -> Result<Cow<'_, [u8]>, Unauthenticated> {
-    if let Some(value) = headers.get(AUTHORIZATION) {
-        return authorization(value.as_bytes()).ok_or(Unauthenticated::Invalid);
-    }
-    let key = headers.get(API_KEY).ok_or(Unauthenticated::Absent)?;
-    Ok(Cow::Borrowed(key.as_bytes()))
+/// What was presented. Whatever is secret in it is never shown.
+pub(super) enum Presented<'h> {
+    /// A token or key.
+    Bearer(&'h [u8]),
+    /// A key in a header of its own.
+    Key(&'h [u8]),
+    /// A name with a password, or with a key in its place.
+    Basic(Pair),
 }
 
-fn authorization(value: &[u8]) -> Option<Cow<'_, [u8]>> {
+/// A name and a password.
+pub(super) struct Pair {
+    text: Vec<u8>,
+    colon: usize,
+}
+
+impl<'h> Presented<'h> {
+    /// What these headers present.
+    pub(super) fn of(headers: &'h HeaderMap) -> Result<Self, Unauthenticated> {
+        if let Some(value) = headers.get(AUTHORIZATION) {
+            return authorization(value.as_bytes()).ok_or(Unauthenticated::Invalid);
+        }
+        let key = headers.get(API_KEY).ok_or(Unauthenticated::Absent)?;
+        Ok(Self::Key(key.as_bytes()))
+    }
+}
+
+impl Pair {
+    /// Who it is said to be.
+    pub(super) fn user(&self) -> &[u8] {
+        &self.text[..self.colon]
+    }
+
+    /// What is to prove that.
+    pub(super) fn password(&self) -> &[u8] {
+        &self.text[self.colon + 1..]
+    }
+}
+
+fn authorization(value: &[u8]) -> Option<Presented<'_>> {
     let space = value.iter().position(|byte| *byte == b' ')?;
     let (scheme, rest) = value.split_at(space);
     let credentials = rest.trim_ascii();
     if scheme.eq_ignore_ascii_case(b"bearer") {
-        return Some(Cow::Borrowed(credentials));
+        return Some(Presented::Bearer(credentials));
     }
     if !scheme.eq_ignore_ascii_case(b"basic") {
         return None;
     }
-    let pair = STANDARD.decode(credentials).ok()?;
-    pair.strip_prefix(BASIC_PREFIX).map(|password| Cow::Owned(password.to_owned()))
+    let text = STANDARD.decode(credentials).ok()?;
+    let colon = text.iter().position(|byte| *byte == b':')?;
+    Some(Presented::Basic(Pair { text, colon }))
 }

@@ -1,21 +1,67 @@
-//! The admin token: made once, kept as a hash, accepted in each of its forms.
+//! The admin token: made once, kept as a hash, accepted in each of its forms; and what the first start makes.
 
 use std::cell::RefCell;
 use std::fs;
+use std::net::Ipv4Addr;
 
 use ::http::HeaderValue;
 use ::http::header::AUTHORIZATION;
 
+use super::admin_token::{self, FILE, Reset, reset};
+use super::register::ADMIN;
 use super::*;
+use crate::store::testing::Database;
 
-/// Opens the identity of `data`; also what it showed.
-fn open(data: &DataDir) -> (Identity, Option<String>) {
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// An identity in a data directory of its own.
+struct Scene {
+    identity: Arc<Identity>,
+    database: Database,
+    store: Store,
+    /// What the first start showed.
+    token: String,
+}
+
+impl Scene {
+    async fn start() -> Self {
+        Self::on(Database::sqlite()).await
+    }
+
+    async fn on(database: Database) -> Self {
+        let store = database.open().await.unwrap();
+        let (identity, shown) = open(&database, &store).await.unwrap();
+        Self { identity: Arc::new(identity), database, store, token: shown.unwrap() }
+    }
+
+    fn data(&self) -> &DataDir {
+        &self.database.data
+    }
+
+    /// Who sends this header, by name.
+    fn who(&self, name: &'static str, value: &str) -> Result<String, Unauthenticated> {
+        let caller = self.identity.authenticate(&header(name, value), PEER);
+        caller.map(|caller| caller.name().to_owned())
+    }
+
+    fn who_has(&self, key: &str) -> Result<String, Unauthenticated> {
+        self.who("x-api-key", key)
+    }
+}
+
+/// Opens the identity of `database`; also what it showed.
+async fn open(database: &Database, store: &Store) -> Result<(Identity, Option<String>), Error> {
     let shown = RefCell::new(None);
-    let identity = Identity::open(data, |token| {
+    let show = |token: &Token| {
         *shown.borrow_mut() = Some(token.reveal().to_owned());
         Ok(())
-    });
-    (identity.unwrap(), shown.into_inner())
+    };
+    let identity = Identity::open(&database.data, store, &Config::default(), show).await?;
+    Ok((identity, shown.into_inner()))
+}
+
+fn admin() -> Result<String, Unauthenticated> {
+    Ok("user:admin".to_owned())
 }
 
 fn header(name: &'static str, value: &str) -> HeaderMap {
@@ -32,38 +78,35 @@ fn basic(user: &str, password: &str) -> String {
     )
 }
 
-#[test]
-fn the_token_is_shown_once_and_kept_as_a_hash() {
-    let directory = tempfile::tempdir().unwrap();
-    let data = DataDir::open(directory.path()).unwrap();
-    let (_, first) = open(&data);
-    let token = first.unwrap();
+#[tokio::test]
+async fn the_token_is_shown_once_and_kept_as_a_hash() {
+    let scene = Scene::start().await;
+    let token = &scene.token;
     let parts: Vec<_> = token.split('_').collect();
     assert_eq!(parts.iter().map(|part| part.len()).collect::<Vec<_>>(), [8, 8, 64]);
 
-    let kept = fs::read_to_string(data.join(FILE)).unwrap();
+    let kept = fs::read_to_string(scene.data().join(FILE)).unwrap();
     assert!(kept.contains(parts[1]) && !kept.contains(parts[2]), "{kept}");
 
-    let (identity, second) = open(&data);
+    let (again, second) = open(&scene.database, &scene.store).await.unwrap();
     assert_eq!(second, None);
-    let headers = header("x-api-key", &token);
-    assert_eq!(identity.authenticate(&headers), Ok(Principal::Admin));
+    let caller = again.authenticate(&header("x-api-key", token), PEER).unwrap();
+    assert_eq!(caller.name(), "user:admin");
+    assert_eq!(*caller.credential(), Credential::AdminToken(parts[1].to_owned()));
 }
 
-#[test]
-fn each_form_is_accepted_and_nothing_else() {
-    let directory = tempfile::tempdir().unwrap();
-    let data = DataDir::open(directory.path()).unwrap();
-    let (identity, shown) = open(&data);
-    let token = shown.unwrap();
+#[tokio::test]
+async fn each_form_is_accepted_and_nothing_else() {
+    let scene = Scene::start().await;
+    let token = &scene.token;
     let wrong = token.replace(char::from(token.as_bytes()[token.len() - 1]), "g");
     let cases = [
-        (AUTHORIZATION.as_str(), format!("Bearer {token}"), Ok(Principal::Admin)),
-        (AUTHORIZATION.as_str(), format!("bearer  {token}"), Ok(Principal::Admin)),
-        (AUTHORIZATION.as_str(), basic("admin", &token), Ok(Principal::Admin)),
-        ("x-api-key", token.clone(), Ok(Principal::Admin)),
+        (AUTHORIZATION.as_str(), format!("Bearer {token}"), admin()),
+        (AUTHORIZATION.as_str(), format!("bearer  {token}"), admin()),
+        (AUTHORIZATION.as_str(), basic("admin", token), admin()),
+        ("x-api-key", token.clone(), admin()),
         (AUTHORIZATION.as_str(), format!("Bearer {wrong}"), Err(Unauthenticated::Invalid)),
-        (AUTHORIZATION.as_str(), basic("root", &token), Err(Unauthenticated::Invalid)),
+        (AUTHORIZATION.as_str(), basic("root", token), Err(Unauthenticated::Invalid)),
         (AUTHORIZATION.as_str(), "Basic ???".to_owned(), Err(Unauthenticated::Invalid)),
         (AUTHORIZATION.as_str(), format!("Digest {token}"), Err(Unauthenticated::Invalid)),
         (AUTHORIZATION.as_str(), token.clone(), Err(Unauthenticated::Invalid)),
@@ -71,28 +114,30 @@ fn each_form_is_accepted_and_nothing_else() {
         ("x-other", token.clone(), Err(Unauthenticated::Absent)),
     ];
     for (name, value, wanted) in cases {
-        assert_eq!(identity.authenticate(&header(name, &value)), wanted, "{name}");
+        assert_eq!(scene.who(name, &value), wanted, "{name}");
     }
 }
 
-#[test]
-fn a_token_that_cannot_be_shown_is_not_kept() {
-    let directory = tempfile::tempdir().unwrap();
-    let data = DataDir::open(directory.path()).unwrap();
-    let failed = Identity::open(&data, |_| Err(io::ErrorKind::BrokenPipe.into()));
-    assert!(matches!(failed, Err(Error::Show(_))));
-    assert!(open(&data).1.is_some());
+#[tokio::test]
+async fn an_unseen_token_is_not_kept() {
+    let database = Database::sqlite();
+    let store = database.open().await.unwrap();
+    let unseen = |_: &Token| Err(io::ErrorKind::BrokenPipe.into());
+    let opened = Identity::open(&database.data, &store, &Config::default(), unseen).await;
+    assert!(matches!(opened, Err(Error::AdminToken(admin_token::Error::Show(_)))));
+    let (_, shown) = open(&database, &store).await.unwrap();
+    assert!(shown.is_some());
 }
 
-#[test]
-fn a_damaged_file_is_refused_and_stays() {
-    let directory = tempfile::tempdir().unwrap();
-    let data = DataDir::open(directory.path()).unwrap();
+#[tokio::test]
+async fn a_damaged_file_is_refused_and_stays() {
+    let database = Database::sqlite();
+    let store = database.open().await.unwrap();
     for damage in ["{", r#"{"schema_version":2,"admin":{"id":"a","sha256":""}}"#] {
-        fs::write(data.join(FILE), damage).unwrap();
-        let error = Identity::open(&data, |_| Ok(())).unwrap_err();
+        fs::write(database.data.join(FILE), damage).unwrap();
+        let error = open(&database, &store).await.unwrap_err();
         assert!(error.to_string().contains("is damaged or from another version"), "{error}");
-        assert_eq!(fs::read_to_string(data.join(FILE)).unwrap(), damage);
+        assert_eq!(fs::read_to_string(database.data.join(FILE)).unwrap(), damage);
     }
 }
 
@@ -102,42 +147,39 @@ fn reset_in(data: &DataDir) -> (String, Option<String>) {
     (token.reveal().to_owned(), replaced)
 }
 
-#[test]
-fn a_reset_counts_at_once_in_the_daemon_that_runs() {
-    let directory = tempfile::tempdir().unwrap();
-    let data = DataDir::open(directory.path()).unwrap();
-    let (identity, shown) = open(&data);
-    let mut old = shown.unwrap();
+#[tokio::test]
+async fn a_reset_counts_at_once_in_the_daemon_that_runs() {
+    let scene = Scene::start().await;
+    let mut old = scene.token.clone();
     for _ in 0..3 {
-        assert_eq!(identity.authenticate(&header("x-api-key", &old)), Ok(Principal::Admin));
-        let (new, replaced) = reset_in(&data);
+        assert_eq!(scene.who_has(&old), admin());
+        let kept = scene.identity.authenticate(&header("x-api-key", &old), PEER).unwrap();
+        let (new, replaced) = reset_in(scene.data());
         assert_eq!(replaced.as_deref(), old.split('_').nth(1));
-        let refused = identity.authenticate(&header("x-api-key", &old));
-        assert_eq!(refused, Err(Unauthenticated::Invalid));
-        assert_eq!(identity.authenticate(&header("x-api-key", &new)), Ok(Principal::Admin));
+        assert_eq!(scene.who_has(&old), Err(Unauthenticated::Invalid));
+        assert_eq!(scene.who_has(&new), admin());
+        assert!(scene.identity.renew(&kept).is_none(), "a kept caller ends with its token");
         old = new;
     }
 }
 
-#[test]
-fn a_reset_mends_a_damaged_file_and_until_then_the_last_token_counts() {
-    let directory = tempfile::tempdir().unwrap();
-    let data = DataDir::open(directory.path()).unwrap();
-    let (identity, shown) = open(&data);
-    let old = header("x-api-key", &shown.unwrap());
-    fs::write(data.join(FILE), "{").unwrap();
-    assert_eq!(identity.authenticate(&old), Ok(Principal::Admin));
-    fs::remove_file(data.join(FILE)).unwrap();
-    assert_eq!(identity.authenticate(&old), Ok(Principal::Admin));
-    fs::write(data.join(FILE), "{").unwrap();
-    let (new, replaced) = reset_in(&data);
+#[tokio::test]
+async fn a_reset_mends_a_damaged_file_and_until_then_the_last_token_counts() {
+    let scene = Scene::start().await;
+    let (old, file) = (&scene.token, scene.data().join(FILE));
+    fs::write(&file, "{").unwrap();
+    assert_eq!(scene.who_has(old), admin());
+    fs::remove_file(&file).unwrap();
+    assert_eq!(scene.who_has(old), admin());
+    fs::write(&file, "{").unwrap();
+    let (new, replaced) = reset_in(scene.data());
     assert_eq!(replaced, None);
-    assert_eq!(identity.authenticate(&old), Err(Unauthenticated::Invalid));
-    assert_eq!(identity.authenticate(&header("x-api-key", &new)), Ok(Principal::Admin));
+    assert_eq!(scene.who_has(old), Err(Unauthenticated::Invalid));
+    assert_eq!(scene.who_has(&new), admin());
 }
 
-#[test]
-fn a_reset_needs_a_data_directory_and_somebody_who_sees_it() {
+#[tokio::test]
+async fn a_reset_needs_a_data_directory_and_somebody_who_sees_it() {
     let directory = tempfile::tempdir().unwrap();
     let refused = reset(directory.path(), |_| Ok(())).unwrap_err().to_string();
     assert!(
@@ -145,12 +187,10 @@ fn a_reset_needs_a_data_directory_and_somebody_who_sees_it() {
         "{refused}"
     );
 
-    let data = DataDir::open(directory.path()).unwrap();
-    let (identity, shown) = open(&data);
-    let unseen = reset(data.path(), |_| Err(io::ErrorKind::BrokenPipe.into()));
-    assert!(matches!(unseen, Err(Error::Show(_))));
-    let old = header("x-api-key", &shown.unwrap());
-    assert_eq!(identity.authenticate(&old), Ok(Principal::Admin));
+    let scene = Scene::start().await;
+    let unseen = reset(scene.data().path(), |_| Err(io::ErrorKind::BrokenPipe.into()));
+    assert!(matches!(unseen, Err(admin_token::Error::Show(_))));
+    assert_eq!(scene.who_has(&scene.token), admin());
 }
 
 #[test]
@@ -158,4 +198,29 @@ fn debug_output_hides_the_secret() {
     let token = Token::random().unwrap();
     let secret = token.reveal().rsplit('_').next().unwrap();
     assert!(!format!("{token:?}").contains(secret));
+}
+
+#[tokio::test]
+async fn the_first_start_makes_an_organization_a_project_and_a_user_once() {
+    for database in Database::each().await {
+        let scene = Scene::on(database).await;
+        let caller = scene.identity.authenticate(&header("x-api-key", &scene.token), PEER).unwrap();
+        let register = scene.identity.register();
+        let rows = register.rows();
+        let project = rows.projects.values().next().unwrap();
+        assert_eq!(project.name, "default");
+        assert_eq!(rows.organizations[&project.organization].name, "default");
+        assert_eq!(register.user_named(ADMIN).unwrap().id, caller.principal().id);
+        assert_eq!(caller.project(None), Ok(project.id));
+        assert_eq!(rows.bindings.len(), 1);
+
+        let (again, _) = open(&scene.database, &scene.store).await.unwrap();
+        let again = again.register();
+        assert_eq!(again.rows().projects.len(), 1);
+        assert_eq!(again.rows().projects.keys().next(), Some(&project.id));
+        let Scene { identity, database, store, .. } = scene;
+        drop(identity);
+        store.close().await;
+        database.end().await;
+    }
 }

@@ -23,6 +23,13 @@ pub(super) fn digest(presented: &[u8]) -> Digest {
     Sha256::digest(presented).into()
 }
 
+/// The part that may be shown of what was presented; nothing if that is no token of ours.
+pub(super) fn id_of(presented: &[u8]) -> Option<&str> {
+    let rest = presented.strip_prefix(PREFIX.as_bytes())?;
+    let end = rest.iter().position(|byte| *byte == b'_')?;
+    str::from_utf8(&rest[..end]).ok()
+}
+
 impl Token {
     /// A new one.
     pub(super) fn random() -> Result<Self, getrandom::Error> {

@@ -26,7 +26,7 @@ mod postgres;
 mod sqlite;
 
 /// The files of the data directory that go with the store.
-const KEPT: [&str; 1] = ["identity.json"];
+const KEPT: [&str; 2] = ["identity.json", "identity.key"];
 
 /// What becomes of a store that is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Caller, Document, not_found};
+use super::{Asking, Document, not_found};
 use crate::http::body::RequestBody;
 use crate::http::problem::{Code, FieldError, Problem};
 use crate::http::query::Query;
@@ -37,6 +37,16 @@ const OPERATION_LOCATION: HeaderName = HeaderName::from_static("operation-locati
 /// The verbs of an element.
 const VERBS: [&str; 3] = ["finalize", "rollback", "upgrade"];
 
+/// The permission that the action `verb` needs; nothing if there is no such action.
+pub(super) fn permission(verb: &str) -> Option<&'static str> {
+    match verb {
+        "finalize" => Some("core.element.finalize"),
+        "rollback" => Some("core.element.rollback"),
+        "upgrade" => Some("core.element.upgrade"),
+        _ => None,
+    }
+}
+
 /// The document of `actions/upgrade`.
 #[derive(Debug, Default, Deserialize)]
 struct Upgrade {
@@ -52,13 +62,13 @@ pub(super) async fn put(
     state: &State,
     name: &ElementName,
     request: Request<Incoming>,
-    caller: Caller<'_>,
+    asking: Asking<'_>,
 ) -> Result<Response<Body>, Problem> {
     Query::of(request.uri()).only(&[wait::PARAMETER])?;
     let wait = wait::asked(&request)?;
     let patch: Patch =
         document_of(state, request.into_body(), "An element", &Patch::MEMBERS).await?;
-    let operation = ask(state, name, Change::Put(patch), caller).await?;
+    let operation = ask(state, name, Change::Put(patch), asking).await?;
     answer(state, name, operation, wait).await
 }
 
@@ -68,7 +78,7 @@ pub(super) async fn act(
     name: &ElementName,
     verb: &str,
     request: Request<Incoming>,
-    caller: Caller<'_>,
+    asking: Asking<'_>,
 ) -> Result<Response<Body>, Problem> {
     Query::of(request.uri()).only(&[wait::PARAMETER])?;
     let wait = wait::asked(&request)?;
@@ -88,7 +98,7 @@ pub(super) async fn act(
         }
         unknown => return Err(respond::no_action(unknown, &VERBS)),
     };
-    let operation = ask(state, name, change, caller).await?;
+    let operation = ask(state, name, change, asking).await?;
     answer(state, name, operation, wait).await
 }
 
@@ -97,7 +107,7 @@ pub(super) async fn delete(
     state: &State,
     name: &ElementName,
     request: &Request<Incoming>,
-    caller: Caller<'_>,
+    asking: Asking<'_>,
 ) -> Result<Response<Body>, Problem> {
     let query = Query::of(request.uri());
     query.only(&[wait::PARAMETER, "cascade", "purge"])?;
@@ -109,7 +119,7 @@ pub(super) async fn delete(
     }
     let checked = state.elements.check_instances(name, instances).await;
     checked.map_err(|error| respond::change(&error))?;
-    let operation = ask(state, name, Change::Uninstall(data), caller).await?;
+    let operation = ask(state, name, Change::Uninstall(data), asking).await?;
     answer(state, name, operation, wait).await
 }
 
@@ -125,11 +135,11 @@ async fn ask(
     state: &State,
     name: &ElementName,
     change: Change,
-    caller: Caller<'_>,
+    asking: Asking<'_>,
 ) -> Result<OperationId, Problem> {
-    let Caller { principal, request_id, traceparent } = caller;
+    let Asking { caller, request_id, traceparent } = asking;
     let requester = Requester {
-        principal: principal.name().to_owned(),
+        principal: caller.name().to_owned(),
         request_id: Some(request_id.as_str().to_owned()),
         traceparent: traceparent.map(ToOwned::to_owned),
     };

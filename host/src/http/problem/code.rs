@@ -90,6 +90,10 @@ codes! {
         "No such action", "Use one of the actions that the problem lists.";
     VersionRequired = "VERSION_REQUIRED", BAD_REQUEST, Never,
         "Version required", "Say which version; GET /v1/elements lists those that can be installed.";
+    ProjectNotFound = "PROJECT_NOT_FOUND", NOT_FOUND, Never,
+        "No such project", "GET /v1/iam/projects lists the projects.";
+    ProjectRequired = "PROJECT_REQUIRED", BAD_REQUEST, Never,
+        "Project required", "Name one by `?project=` or in the header `X-Project-Id`.";
     MethodNotAllowed = "METHOD_NOT_ALLOWED", METHOD_NOT_ALLOWED, Never,
         "Method not allowed", "Use one of the methods in the Allow header.";
     ElementBusy = "ELEMENT_BUSY", CONFLICT, After(1),

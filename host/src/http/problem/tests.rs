@@ -71,6 +71,8 @@ fn the_list_is_stable() {
         404 OPERATION_NOT_FOUND Never: No such operation
         404 ACTION_NOT_FOUND Never: No such action
         400 VERSION_REQUIRED Never: Version required
+        404 PROJECT_NOT_FOUND Never: No such project
+        400 PROJECT_REQUIRED Never: Project required
         405 METHOD_NOT_ALLOWED Never: Method not allowed
         409 ELEMENT_BUSY After(1): Element is changing
         409 OPERATION_FINISHED Never: Operation has ended

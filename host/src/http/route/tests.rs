@@ -15,7 +15,7 @@ use crate::http::problem::Code;
 use crate::http::readiness::Standing;
 use crate::http::server::{Listener, Server};
 use crate::http::{Config, paging};
-use crate::identity::{Identity, Token};
+use crate::identity::{self, Identity, Token};
 use crate::metrics::Metrics;
 use crate::migration::{self, Migrations};
 use crate::operation::Operations;
@@ -51,8 +51,9 @@ async fn start() -> Daemon {
         token.push_str(shown.reveal());
         Ok(())
     };
-    let identity = Identity::open(&data, show).unwrap();
     let store = Store::temporary(directory.path()).await;
+    let opened = Identity::open(&data, &store, &identity::Config::default(), show).await;
+    let identity = Arc::new(opened.unwrap());
     let operations = Operations::new(store.clone(), Tasks::default());
     let page_key = paging::Key::open(&data).unwrap();
     let (metrics, tasks) = (Metrics::new(), Tasks::default());

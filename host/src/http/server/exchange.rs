@@ -3,6 +3,7 @@
 //! The hot path: what is done here is done for every request. Nothing is formatted unless somebody reads it.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
@@ -32,14 +33,14 @@ struct Seen {
 }
 
 /// Serves a connection until it ends, or until it is idle after the server was told to drain.
-pub(super) async fn serve<A: Answer>(connection: Connection, shared: Arc<Shared<A>>) {
+pub(super) async fn serve<A: Answer>(connection: Connection, peer: IpAddr, shared: Arc<Shared<A>>) {
     let stop = shared.tasks.child();
     let protocol = shared.protocol.clone();
     // A request holds its connection's reference: all of them on one counter would be written by every core.
     let shared = Arc::new(shared);
     let service = service_fn(|request| {
         let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(exchange(&shared, request).await) }
+        async move { Ok::<_, Infallible>(exchange(&shared, request, peer).await) }
     });
     let serving = protocol.serve_connection(TokioIo::new(connection), service).with_upgrades();
     let mut serving = pin!(serving);
@@ -57,10 +58,14 @@ pub(super) async fn serve<A: Answer>(connection: Connection, shared: Arc<Shared<
     }
 }
 
-async fn exchange<A: Answer>(shared: &Shared<A>, request: Request<Incoming>) -> Response<Body> {
+async fn exchange<A: Answer>(
+    shared: &Shared<A>,
+    request: Request<Incoming>,
+    peer: IpAddr,
+) -> Response<Body> {
     let id = RequestId::of(request.headers());
     let seen = Seen::of(&request);
-    let mut response = shared.app.answer(request, &id).await;
+    let mut response = shared.app.answer(request, &id, peer).await;
     shared.metrics.answered(response.status());
     seen.log(&response, &id);
     response.headers_mut().insert(REQUEST_ID, id.into_header());

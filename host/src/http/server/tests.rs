@@ -24,7 +24,12 @@ struct Gate {
 }
 
 impl Answer for Gate {
-    async fn answer(&self, request: Request<Incoming>, id: &RequestId) -> Response<Body> {
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+        id: &RequestId,
+        _peer: IpAddr,
+    ) -> Response<Body> {
         match request.uri().path() {
             "/gate" => {
                 self.reached.notify_one();

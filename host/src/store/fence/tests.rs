@@ -145,7 +145,11 @@ async fn check(street: &Street, statements: [&[&str]; 2], wanted: &ExpectFile) {
     let mut said = String::new();
     for sql in statements.concat() {
         let mut lease = street.lease().await;
-        let outcome = attempt(&mut lease, sql).await;
+        let outcome = match attempt(&mut lease, sql).await {
+            // Which index comes first depends on all the tables that there are.
+            outcome if sql == "REINDEX" => outcome.split('`').next().unwrap_or_default().to_owned(),
+            outcome => outcome,
+        };
         writeln!(said, "{sql} => {outcome}").unwrap();
         lease.end().await;
         assert!(street.others().await == before, "`{sql}` changed what is not the plugin's");

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{Digest, Error, Token, digest};
 
 /// The file in the data directory.
-pub(super) const FILE: &str = "identity.json";
+pub(in super::super) const FILE: &str = "identity.json";
 const SCHEMA_VERSION: u32 = 1;
 
 /// What is known of who may call.
