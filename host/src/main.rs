@@ -45,6 +45,8 @@ mod identity;
 mod log;
 mod metrics;
 mod migration;
+#[allow(dead_code, unused_imports, reason = "the engine is there before the paths that lead to it")]
+mod model;
 mod nearest;
 mod operation;
 mod plugin;

@@ -2,13 +2,17 @@
 //!
 //! | room | what it holds |
 //! |---|---|
+//! | [`row`], [`rows`] | a resource as the store keeps it, and the statements on its table |
 //! | [`condition`], [`status`] | what is known of a resource, and the one word and conditions that follow from it |
 //! | [`query`] | what a list is asked for: filter, order, page, members |
 //! | [`kept`] | how values are kept, on each database |
 //!
-//! Not here: HTTP, and what a type declares.
+//! Guarantees: reads never ask a plugin; every statement names its columns. Not here: HTTP, who may do what
+//! (`identity`), and what a type declares (`model`).
 
 pub(crate) mod condition;
 pub(crate) mod kept;
 pub(crate) mod query;
+pub(crate) mod row;
+pub(crate) mod rows;
 pub(crate) mod status;

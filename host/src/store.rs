@@ -185,11 +185,20 @@ impl Store {
 
 impl Backend {
     /// That of a connection of ours.
-    fn of(db: &impl ConnectionTrait) -> Self {
+    pub(crate) fn of(db: &impl ConnectionTrait) -> Self {
         match db.get_database_backend() {
             DbBackend::Sqlite => Self::Sqlite,
             // Nothing but these two is compiled in.
             DbBackend::Postgres | DbBackend::MySql | _ => Self::Postgres,
+        }
+    }
+}
+
+impl From<Backend> for plugin_abi::database::Backend {
+    fn from(backend: Backend) -> Self {
+        match backend {
+            Backend::Sqlite => Self::Sqlite,
+            Backend::Postgres => Self::Postgres,
         }
     }
 }

@@ -10,7 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
 
-use super::{Config, Error, SecretUrl, Store};
+use super::{Backend, Config, Error, SecretUrl, Store};
 use crate::data::DataDir;
 
 const VARIABLE: &str = "METAPAAS_TEST_POSTGRES";
@@ -55,6 +55,11 @@ impl Database {
         let sqlite = Self::sqlite();
         let config = Config { database_url: Some(url), ..Config::default() };
         Some(Self { config, name: Some(name), ..sqlite })
+    }
+
+    /// Which it is.
+    pub(crate) fn backend(&self) -> Backend {
+        if self.config.database_url.is_some() { Backend::Postgres } else { Backend::Sqlite }
     }
 
     /// The store in it.

@@ -116,7 +116,7 @@ pub fn create(table: &str, backend: Backend) -> [String; 4] {
     let columns = ALL.map(|column| column.define(backend));
     [
         format!("CREATE TABLE {table} ({})", columns.join(", ")),
-        format!("CREATE UNIQUE INDEX {table}_by_name ON {table} (project_id, parent_id, name)"),
+        format!("CREATE UNIQUE INDEX {table}_by_name ON {table} (parent_id, name, project_id)"),
         format!("CREATE INDEX {table}_by_age ON {table} (created_at, id)"),
         format!(
             "CREATE INDEX {table}_of_project ON {table} (project_id, parent_id, created_at, id)"

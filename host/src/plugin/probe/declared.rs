@@ -7,6 +7,7 @@ use plugin_abi::descriptor::{Build, Descriptor, PanicStrategy, SCHEMA_VERSION};
 use plugin_abi::root::ABI_REVISION;
 use semver::Version;
 
+use crate::model::{ModelError, TypeModel};
 use crate::plugin::table::{Clash, check_routes};
 
 /// Type slugs that are not to be had.
@@ -43,6 +44,8 @@ pub(crate) enum DeclaredError {
     Mount { prefix: String },
     #[error(transparent)]
     Routes(#[from] Clash),
+    #[error(transparent)]
+    Model(#[from] ModelError),
 }
 
 /// Reads and checks a descriptor.
@@ -63,6 +66,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Descriptor, DeclaredError> {
         }
     }
     check_routes(&descriptor)?;
+    TypeModel::all_of(&descriptor)?;
     Ok(descriptor)
 }
 
@@ -174,6 +178,16 @@ mod tests {
             "/types",
             json!([{"slug": "a"}, {"slug": "a"}]),
             expect!["type `a` is declared twice"],
+        );
+        check(
+            "/types/0",
+            json!({"slug": "demo", "resources": [{
+                "collection": "instances", "name": "instance", "table": "demo_instances",
+                "fields": [{"name": "status", "kind": "text", "schema": {"type": "string"}}],
+            }]}),
+            expect![
+                "type `demo`, collection `instances`, field `status`: the name `status` is reserved; give it another name"
+            ],
         );
         check(
             "/routes/0/path",

@@ -1,0 +1,105 @@
+//! The statements on the tables of resources.
+//!
+//! They run on any connection, a transaction among them, and change one row each. Guarantees: explicit columns
+//! only; [`update`] writes nothing if the row is not the one that was read. Not here: what a change means, who may
+//! make it, and what is written beside it (events, operations).
+
+use sea_orm::{ConnectionTrait, DbErr, Statement, Value as Sea};
+use uuid::Uuid;
+
+use super::kept;
+use super::row::{Part, Row};
+use crate::identity::ProjectId;
+use crate::model::ResourceModel;
+use crate::store::Backend;
+
+/// By what a resource is named under its parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Key<'a> {
+    /// Its id.
+    Id(Uuid),
+    /// Its name in a project.
+    Name(&'a str, ProjectId),
+}
+
+/// The resource `key` under `parent`.
+pub(crate) async fn find(
+    db: &impl ConnectionTrait,
+    model: &ResourceModel,
+    parent: Option<Uuid>,
+    key: Key<'_>,
+) -> Result<Option<Row>, DbErr> {
+    let backend = Backend::of(db);
+    let sql = model.sql(backend);
+    let parent = parent_value(parent, backend);
+    let (sql, values) = match key {
+        Key::Id(id) => (&sql.by_id, vec![kept::uuid(backend, id), parent]),
+        Key::Name(name, project) => {
+            let project = kept::uuid(backend, project.uuid());
+            (&sql.by_name_in_project, vec![parent, Sea::from(name), project])
+        }
+    };
+    let found = db.query_one_raw(statement(db, sql, values)).await?;
+    found.map(|row| Row::of(model, backend, &row)).transpose()
+}
+
+/// The resources under `parent` with this name, in whatever projects; two are enough to know that it is not one.
+pub(crate) async fn named(
+    db: &impl ConnectionTrait,
+    model: &ResourceModel,
+    parent: Option<Uuid>,
+    name: &str,
+) -> Result<Vec<Row>, DbErr> {
+    let backend = Backend::of(db);
+    let values = vec![parent_value(parent, backend), Sea::from(name)];
+    let found = db.query_all_raw(statement(db, &model.sql(backend).by_name, values)).await?;
+    found.iter().map(|row| Row::of(model, backend, row)).collect()
+}
+
+/// Adds a row.
+pub(crate) async fn insert(
+    db: &impl ConnectionTrait,
+    model: &ResourceModel,
+    row: &Row,
+) -> Result<(), DbErr> {
+    let backend = Backend::of(db);
+    let values = row.values(model, backend, Part::Whole);
+    db.execute_raw(statement(db, &model.sql(backend).insert, values)).await.map(drop)
+}
+
+/// Writes what can change of a row; `false`: its revision is not `expected_revision` any more, or it is gone.
+pub(crate) async fn update(
+    db: &impl ConnectionTrait,
+    model: &ResourceModel,
+    row: &Row,
+    expected_revision: i64,
+) -> Result<bool, DbErr> {
+    let backend = Backend::of(db);
+    let mut values = row.values(model, backend, Part::Changeable);
+    values.extend([kept::uuid(backend, row.id), Sea::from(expected_revision)]);
+    let done = db.execute_raw(statement(db, &model.sql(backend).update, values)).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Removes a row; `false`: it was gone.
+pub(crate) async fn delete(
+    db: &impl ConnectionTrait,
+    model: &ResourceModel,
+    id: Uuid,
+) -> Result<bool, DbErr> {
+    let backend = Backend::of(db);
+    let values = vec![kept::uuid(backend, id)];
+    let done = db.execute_raw(statement(db, &model.sql(backend).delete, values)).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+fn parent_value(parent: Option<Uuid>, backend: Backend) -> Sea {
+    kept::uuid(backend, parent.unwrap_or(Uuid::nil()))
+}
+
+fn statement(db: &impl ConnectionTrait, sql: &str, values: Vec<Sea>) -> Statement {
+    Statement::from_sql_and_values(db.get_database_backend(), sql, values)
+}
+
+#[cfg(test)]
+mod tests;
