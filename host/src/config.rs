@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use self::keys::{KnownKeys, Layer};
-use crate::{http, identity, log, migration, operation, plugin, secret, store};
+use crate::{http, identity, log, migration, operation, plugin, resource, secret, store};
 
 mod keys;
 mod origin;
@@ -51,6 +51,8 @@ pub(crate) struct Config {
     pub(crate) orch: Reserved,
     /// Plugins.
     pub(crate) plugin: plugin::Config,
+    /// Declared resources.
+    pub(crate) resource: resource::Config,
     /// Secrets at rest.
     pub(crate) secret: secret::Config,
     /// The status-api, which nodes report to.
@@ -80,6 +82,7 @@ impl Default for Config {
             operation: operation::Config::default(),
             orch: Reserved::default(),
             plugin: plugin::Config::default(),
+            resource: resource::Config::default(),
             secret: secret::Config::default(),
             status: Reserved::default(),
             store: store::Config::default(),

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::kept;
 use super::row::{Part, Row};
 use crate::identity::ProjectId;
-use crate::model::ResourceModel;
+use crate::model::{ResourceModel, quoted};
 use crate::store::Backend;
 
 /// By what a resource is named under its parent.
@@ -54,6 +54,54 @@ pub(crate) async fn named(
     let values = vec![parent_value(parent, backend), Sea::from(name)];
     let found = db.query_all_raw(statement(db, &model.sql(backend).by_name, values)).await?;
     found.iter().map(|row| Row::of(model, backend, row)).collect()
+}
+
+/// The resource of this id, whatever it hangs under.
+pub(crate) async fn whole(
+    db: &impl ConnectionTrait,
+    model: &ResourceModel,
+    id: Uuid,
+) -> Result<Option<Row>, DbErr> {
+    let found = select(db, model, "id = $1", vec![kept::uuid(Backend::of(db), id)]).await?;
+    Ok(found.into_iter().next())
+}
+
+/// What hangs under `parent`, oldest first.
+pub(crate) async fn under(
+    db: &impl ConnectionTrait,
+    model: &ResourceModel,
+    parent: Uuid,
+) -> Result<Vec<Row>, DbErr> {
+    let values = vec![kept::uuid(Backend::of(db), parent)];
+    select(db, model, "parent_id = $1 ORDER BY created_at, id", values).await
+}
+
+async fn select(
+    db: &impl ConnectionTrait,
+    model: &ResourceModel,
+    condition: &str,
+    values: Vec<Sea>,
+) -> Result<Vec<Row>, DbErr> {
+    let backend = Backend::of(db);
+    let (columns, table) = (&model.sql(backend).columns, quoted(model.table()));
+    let sql = format!("SELECT {columns} FROM {table} WHERE {condition}");
+    let found = db.query_all_raw(statement(db, &sql, values)).await?;
+    found.iter().map(|row| Row::of(model, backend, row)).collect()
+}
+
+/// The ids of all that there are, oldest first.
+pub(crate) async fn ids(
+    db: &impl ConnectionTrait,
+    model: &ResourceModel,
+) -> Result<Vec<Uuid>, DbErr> {
+    let sql =
+        format!("SELECT CAST(id AS text) FROM {} ORDER BY created_at, id", quoted(model.table()));
+    let found = db.query_all_raw(statement(db, &sql, Vec::new())).await?;
+    let ids = found.iter().map(|row| {
+        let id: String = row.try_get_by_index(0)?;
+        id.parse().map_err(|error| DbErr::Type(format!("id `{id}` of a resource: {error}")))
+    });
+    ids.collect()
 }
 
 /// Adds a row.

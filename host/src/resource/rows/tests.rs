@@ -137,3 +137,25 @@ async fn an_update_meets_the_revision_that_was_read_or_nothing() {
         database.end().await;
     }
 }
+
+#[tokio::test]
+async fn what_hangs_under_a_resource_is_found_and_what_does_not_is_not() {
+    for database in Database::each().await {
+        let store = database.open().await.unwrap();
+        let (db, model) = (store.connection(), resource("instances"));
+        make_table(&database, &model).await;
+        let top = row("top", project());
+        let below = |name| Row { parent: Some(top.id), ..row(name, top.project) };
+        let (first, second) = (below("first"), below("second"));
+        for written in [&top, &first, &second] {
+            insert(db, &model, written).await.unwrap();
+        }
+        assert_eq!(under(db, &model, top.id).await.unwrap(), [first.clone(), second.clone()]);
+        assert!(under(db, &model, first.id).await.unwrap().is_empty());
+        assert_eq!(whole(db, &model, second.id).await.unwrap().as_ref(), Some(&second));
+        assert_eq!(whole(db, &model, Uuid::now_v7()).await.unwrap(), None);
+        assert_eq!(ids(db, &model).await.unwrap(), [top.id, first.id, second.id]);
+        store.close().await;
+        database.end().await;
+    }
+}
