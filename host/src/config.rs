@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use self::keys::{KnownKeys, Layer};
-use crate::{http, identity, log, migration, operation, plugin, resource, secret, store};
+use crate::{
+    http, idempotency, identity, log, migration, operation, plugin, resource, secret, store,
+};
 
 mod keys;
 mod origin;
@@ -47,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) migration: migration::Config,
     /// Operations.
     pub(crate) operation: operation::Config,
+    /// See [`idempotency::Config`].
+    pub(crate) idempotency: idempotency::Config,
     /// The orch-api, which nodes ask what to run.
     pub(crate) orch: Reserved,
     /// Plugins.
@@ -80,6 +84,7 @@ impl Default for Config {
             log: log::Config::default(),
             migration: migration::Config::default(),
             operation: operation::Config::default(),
+            idempotency: idempotency::Config::default(),
             orch: Reserved::default(),
             plugin: plugin::Config::default(),
             resource: resource::Config::default(),
