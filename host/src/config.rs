@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use self::keys::{KnownKeys, Layer};
 use crate::{
-    http, idempotency, identity, log, migration, operation, plugin, resource, secret, store,
+    event, http, idempotency, identity, log, migration, operation, plugin, resource, secret, store,
 };
 
 mod keys;
@@ -39,6 +39,8 @@ pub(crate) struct Config {
     bundles: Option<PathBuf>,
     /// A directory of manifests that say which elements are wanted.
     pub(crate) elements: Option<PathBuf>,
+    /// The journal of what happened.
+    pub(crate) event: event::Config,
     /// The user API.
     pub(crate) http: http::Config,
     /// Who may call, and what.
@@ -79,6 +81,7 @@ impl Default for Config {
             data: PathBuf::from("metapaas-data"),
             bundles: None,
             elements: None,
+            event: event::Config::default(),
             http: http::Config::default(),
             iam: identity::Config::default(),
             log: log::Config::default(),

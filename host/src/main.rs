@@ -12,6 +12,7 @@ use crate::cli::up::Guide;
 use crate::cli::{Cli, Command, serve};
 use crate::config::{Config, Sources};
 use crate::data::DataDir;
+use crate::event::Events;
 use crate::http::readiness::Standing;
 use crate::http::server::{Listener, Server};
 use crate::http::{State, paging};
@@ -29,6 +30,12 @@ use crate::store::fence::Fences;
 mod cli;
 mod config;
 mod data;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "it is written before anybody watches; the API of events and watches comes next"
+)]
+mod event;
 #[allow(
     dead_code,
     unused_imports,
@@ -122,7 +129,8 @@ async fn serve_until_told(
     let offer = Offer::new(fences.clone(), plugin_side.clone());
     let (limits, measured) = (config.plugin.clone(), metrics.plugin.clone());
     let plugins = Plugins::open(limits, &data, measured, offer, plugin_side.clone())?;
-    let operations = Operations::new(store.clone(), plugin_side.clone());
+    let events = Events::start(store.clone(), &config.event, &plugin_side);
+    let operations = Operations::new(store.clone(), events, plugin_side.clone());
     operations.prune_by_period(&config.operation);
     let migrations = Migrations::new(store.clone(), fences, config.migration.clone());
     let kept = store.clone();

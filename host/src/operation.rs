@@ -20,10 +20,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use packer::bundle::ElementName;
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait};
+use sea_orm::{
+    ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, TryIntoModel,
+};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::event::{self, Events};
 use crate::shutdown::Tasks;
 use crate::store::Store;
 use crate::store::entity::operation as row;
@@ -34,6 +37,7 @@ use changes::Changes;
 mod cancel;
 mod changes;
 mod config;
+mod document;
 mod journal;
 mod logs;
 mod prune;
@@ -45,6 +49,7 @@ mod words;
 pub(crate) use cancel::{Canceled, Canceling};
 pub(crate) use changes::Watching;
 pub(crate) use config::Config;
+pub(crate) use document::Document;
 pub(crate) use logs::{Level, Line};
 pub(crate) use read::{About, Filter, Order, Slice};
 pub(crate) use running::Running;
@@ -61,6 +66,8 @@ const ELEMENT: &str = "element";
 #[derive(Debug, Clone)]
 pub(crate) struct Operations {
     store: Store,
+    /// Where it is told what becomes of them.
+    events: Events,
     /// Who waits for which operation.
     changes: Changes,
     /// Which of those that run can be called off.
@@ -138,6 +145,8 @@ pub(crate) struct Operation {
     pub(crate) result: Option<Value>,
     /// Who asked.
     pub(crate) requester: Requester,
+    /// Counts how often it was written.
+    pub(crate) revision: i64,
     /// When it was asked for.
     pub(crate) created_at: Timestamp,
     /// When it began.
@@ -181,6 +190,12 @@ pub(crate) enum Error {
     /// The store did not take it.
     #[error("operation `{0}` cannot be written to the store")]
     Write(OperationId, #[source] DbErr),
+    /// The store did not take a new one.
+    #[error("an operation cannot be written to the store")]
+    Begin(#[source] DbErr),
+    /// The journal did not take what became of it.
+    #[error("what becomes of operation `{0}` cannot be told")]
+    Tell(OperationId, #[source] event::Error),
     /// What is old could not be forgotten.
     #[error("old operations cannot be removed from the store")]
     Prune(#[source] DbErr),
@@ -209,11 +224,12 @@ pub(crate) enum Error {
 
 impl Operations {
     /// The operations that `store` keeps; what they leave to do later runs in `tasks`.
-    pub(crate) fn new(store: Store, tasks: Tasks) -> Self {
-        Self { store, changes: Changes::default(), calls: Calls::default(), tasks }
+    pub(crate) fn new(store: Store, events: Events, tasks: Tasks) -> Self {
+        Self { store, events, changes: Changes::default(), calls: Calls::default(), tasks }
     }
 
-    /// Writes an operation that waits to be run, in the transaction of the wish that it is about.
+    /// Writes an operation that waits to be run, in the transaction of the wish that it is about. Say
+    /// [`Events::committed`] when that is.
     ///
     /// # Errors
     /// The store did not take it: the wish must not be taken either.
@@ -244,13 +260,35 @@ impl Operations {
             requested_by: Set(principal),
             request_id: Set(request_id),
             traceparent: Set(traceparent),
+            revision: Set(1),
             created_at: Set(created_at.into_inner()),
             started_at: Set(None),
             finished_at: Set(None),
         };
-        let written = row::Entity::insert(row).exec_without_returning(db).await;
+        let row = row.try_into_model().map_err(|source| Error::Write(id, source))?;
+        let written = row::Entity::insert(row.clone().into_active_model());
+        let written = written.exec_without_returning(db).await;
         written.map_err(|source| Error::Write(id, source))?;
+        self.tell(db, event::Change::Added, &Operation::read(row)?).await?;
         Ok(id)
+    }
+
+    /// Writes an operation that nobody wished for.
+    ///
+    /// # Errors
+    /// The store did not take it.
+    pub(crate) async fn create_alone(&self, new: New) -> Result<OperationId, Error> {
+        let failed = |source| Error::Begin(source);
+        let transaction = self.store.begin().await.map_err(failed)?;
+        let id = self.create(&transaction, new).await?;
+        transaction.commit().await.map_err(failed)?;
+        self.events.committed();
+        Ok(id)
+    }
+
+    /// Where it is told what becomes of them.
+    pub(crate) fn events(&self) -> &Events {
+        &self.events
     }
 
     /// Sees every write of the operation `id` from now on: watch first and read then, or miss one.

@@ -323,6 +323,7 @@ impl Elements {
         crate::fault::point("wish.before");
         written.commit().await.map_err(wanted::Error::Store)?;
         crate::fault::point("wish.after");
+        self.shared.operations.events().committed();
         Ok(operation)
     }
 

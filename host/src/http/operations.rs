@@ -145,13 +145,19 @@ pub(crate) fn location(id: OperationId) -> HeaderValue {
 
 /// Why an operation failed, as the answer to a request that waited for it.
 pub(crate) fn failed(operation: &Operation) -> Problem {
-    let Some(Failure { code, detail, hint, errors, members }) = &operation.failure else {
-        let detail = format!("Operation {} ended as {}.", operation.id, operation.state);
-        return Problem::new(Code::Internal, detail).operation(operation.id.to_string());
-    };
+    let Operation { id, state, failure, .. } = operation;
+    match failure {
+        Some(failure) => problem_of(*id, failure),
+        None => Problem::new(Code::Internal, format!("Operation {id} ended as {state}."))
+            .operation(id.to_string()),
+    }
+}
+
+fn problem_of(id: OperationId, failure: &Failure) -> Problem {
+    let Failure { code, detail, hint, errors, members } = failure;
     // Codes are never renamed; only another version can have written one that is not known.
     let code_of = |name: &str| Code::named(name).unwrap_or(Code::Internal);
-    let problem = Problem::new(code_of(code), detail.clone()).operation(operation.id.to_string());
+    let problem = Problem::new(code_of(code), detail.clone()).operation(id.to_string());
     let problem = match hint {
         Some(hint) => problem.hint(hint.clone()),
         None => problem,

@@ -1,18 +1,18 @@
 //! The one way in which a row of an operation is written once it is there.
 //!
-//! Guarantees: a write is one transaction with the lines that belong to it; it changes nothing of an operation
+//! Guarantees: a write is one transaction with the lines that belong to it and the event that tells of it; it changes nothing of an operation
 //! that has ended; whoever watches is told when it is committed. Writing the same twice is as writing it once, so
 //! a commit whose answer was lost can be repeated.
 
 use std::time::Duration;
 
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter};
 
 use super::changes::Change;
 use super::logs::Line;
-use super::{Error, OperationId, Operations, State};
+use super::{Error, Operation, OperationId, Operations, State};
 use crate::store::entity::{operation as row, operation_log as line_row};
-use crate::{fault, log};
+use crate::{event, fault, log};
 
 /// How long to leave the store alone before an end is written again; doubled each time.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -44,33 +44,39 @@ pub(super) enum Written {
 
 impl Operations {
     pub(super) async fn write(&self, entry: &Entry) -> Result<Written, Error> {
-        let written = self.try_write(entry).await;
-        let written = written.map_err(|source| Error::Write(entry.id, source))?;
+        // On the heap: whoever runs an operation would carry it everywhere.
+        let written = Box::pin(self.try_write(entry)).await?;
         self.changes.tell(entry.id, entry.change);
+        self.events.committed();
         Ok(written)
     }
 
-    async fn try_write(&self, entry: &Entry) -> Result<Written, DbErr> {
+    async fn try_write(&self, entry: &Entry) -> Result<Written, Error> {
         let Entry { id, from, row, lines, change: _ } = entry;
-        let transaction = self.store.begin().await?;
+        let failed = |source| Error::Write(*id, source);
+        let transaction = self.store.begin().await.map_err(failed)?;
         let updated = row::Entity::update_many()
             .set(row.clone())
+            .col_expr(row::Column::Revision, row::Column::Revision.into_expr().add(1))
             .filter(row::Column::Id.eq(id.to_string()))
             .filter(row::Column::State.is_in(from.iter().map(|state| state.word())))
-            .exec(&transaction)
-            .await?;
-        if updated.rows_affected == 0 {
-            transaction.rollback().await?;
+            .exec_with_returning(&transaction)
+            .await
+            .map_err(failed)?;
+        let Some(updated) = updated.into_iter().next() else {
+            transaction.rollback().await.map_err(failed)?;
             return Ok(Written::TooLate);
-        }
+        };
         if !lines.is_empty() {
             line_row::Entity::insert_many(lines.iter().map(|line| line.row(*id)))
                 .on_conflict_do_nothing()
                 .exec_without_returning(&transaction)
-                .await?;
+                .await
+                .map_err(failed)?;
         }
+        self.tell(&transaction, event::Change::Modified, &Operation::read(updated)?).await?;
         fault::point("operation.commit");
-        transaction.commit().await?;
+        transaction.commit().await.map_err(failed)?;
         fault::point("operation.committed");
         Ok(Written::Yes)
     }

@@ -214,6 +214,7 @@ impl Operation {
                 request_id: row.request_id,
                 traceparent: row.traceparent,
             },
+            revision: row.revision,
             created_at: row.created_at.into(),
             started_at: row.started_at.map(Into::into),
             finished_at: row.finished_at.map(Into::into),

@@ -30,7 +30,8 @@ impl Ground {
         let mut all = Vec::new();
         for database in Database::each().await {
             let (store, tasks) = (database.open().await.unwrap(), Tasks::default());
-            let operations = Operations::new(store.clone(), tasks.clone());
+            let events = Events::start(store.clone(), &event::Config::default(), &tasks);
+            let operations = Operations::new(store.clone(), events, tasks.clone());
             all.push(Self { database, store, operations, tasks });
         }
         all

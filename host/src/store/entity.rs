@@ -6,6 +6,7 @@ pub(crate) mod api_key;
 pub(crate) mod backfill;
 pub(crate) mod dismissal;
 pub(crate) mod element;
+pub(crate) mod event;
 pub(crate) mod idempotency;
 pub(crate) mod identity_revision;
 pub(crate) mod ledger;

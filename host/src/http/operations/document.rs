@@ -1,45 +1,10 @@
 //! An operation and a line of its log, as the API shows them.
 
-use std::borrow::Cow;
-
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use uuid::Uuid;
 
-use crate::operation::{Line, Operation, Operations, Requester, Step, Target};
+use crate::operation::{Document, Failure, Line, Operation, OperationId, Operations};
 use crate::timestamp::Timestamp;
-
-/// An operation.
-#[derive(Debug, Serialize)]
-pub(super) struct Document<'a> {
-    id: String,
-    kind: Cow<'static, str>,
-    target: OfTarget<'a>,
-    state: &'static str,
-    done: bool,
-    percent: i64,
-    cancellable: bool,
-    description: &'a str,
-    details: &'a Value,
-    steps: &'a [Step],
-    error: Option<Value>,
-    result: Option<&'a Value>,
-    requested_by: &'a str,
-    request_id: Option<&'a str>,
-    traceparent: Option<&'a str>,
-    created_at: Timestamp,
-    started_at: Option<Timestamp>,
-    finished_at: Option<Timestamp>,
-}
-
-/// What an operation is about. An element has neither an id beside its name nor a project.
-#[derive(Debug, Serialize)]
-struct OfTarget<'a> {
-    r#type: &'a str,
-    id: Option<Uuid>,
-    name: &'a str,
-    project_id: Option<Uuid>,
-}
 
 /// A line of a log.
 #[derive(Debug, Serialize)]
@@ -50,47 +15,27 @@ pub(super) struct OfLine<'a> {
     message: &'a str,
 }
 
-/// How `operation` is shown.
-pub(super) fn of<'a>(operation: &'a Operation, operations: &Operations) -> Document<'a> {
-    let Operation {
-        id,
-        kind,
-        target: Target { kind: target_type, name, id: target_id, instance: _, project },
-        state,
-        percent,
-        description,
-        details,
-        steps,
-        failure,
-        result,
-        requester: Requester { principal, request_id, traceparent },
-        created_at,
-        started_at,
-        finished_at,
-    } = operation;
-    let request_id = request_id.as_deref();
-    let failed = failure.as_ref().map(|_told| super::failed(operation));
-    let error = failed.map(|problem| problem.value(&super::path(*id), request_id));
-    Document {
-        id: id.to_string(),
-        kind: kind.word(),
-        target: OfTarget { r#type: target_type, id: *target_id, name, project_id: *project },
-        state: state.word(),
-        done: state.is_done(),
-        percent: *percent,
-        cancellable: operations.can_be_canceled(operation),
-        description,
-        details,
-        steps,
-        error,
-        result: result.as_ref(),
-        requested_by: principal,
-        request_id,
-        traceparent: traceparent.as_deref(),
-        created_at: *created_at,
-        started_at: *started_at,
-        finished_at: *finished_at,
+/// How `operation` is shown: its failure is the problem that an answer would have been.
+pub(super) fn of<'a>(operation: &'a Operation, operations: &Operations) -> Document<'a, Value> {
+    let Operation { id, failure, requester, .. } = operation;
+    let request_id = requester.request_id.as_deref();
+    let error = failure.as_ref().map(|failure| problem(*id, failure, request_id));
+    operation.document(operations, error)
+}
+
+/// How the operation of an event is shown.
+#[allow(dead_code, reason = "watches show operations in this way; they come next")]
+pub(crate) fn of_event(kept: &Value) -> Value {
+    let mut shown = kept.clone();
+    let id = kept["id"].as_str().and_then(|id| id.parse().ok());
+    if let (Some(id), Ok(Some(failure))) = (id, Option::<Failure>::deserialize(&kept["error"])) {
+        shown["error"] = problem(id, &failure, kept["request_id"].as_str());
     }
+    shown
+}
+
+fn problem(id: OperationId, failure: &Failure, request_id: Option<&str>) -> Value {
+    super::problem_of(id, failure).value(&super::path(id), request_id)
 }
 
 /// How `line` is shown.

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 
 use super::*;
 use crate::data::DataDir;
+use crate::event::{self, Events};
 use crate::http::problem::Code;
 use crate::http::readiness::Standing;
 use crate::http::server::{Listener, Server};
@@ -54,7 +55,8 @@ async fn start() -> Daemon {
     let store = Store::temporary(directory.path()).await;
     let opened = Identity::open(&data, &store, &identity::Config::default(), show).await;
     let identity = Arc::new(opened.unwrap());
-    let operations = Operations::new(store.clone(), Tasks::default());
+    let events = Events::start(store.clone(), &event::Config::default(), &Tasks::default());
+    let operations = Operations::new(store.clone(), events, Tasks::default());
     let page_key = paging::Key::open(&data).unwrap();
     let (metrics, tasks) = (Metrics::new(), Tasks::default());
     let limits = plugin::Config::default();

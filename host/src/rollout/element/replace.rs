@@ -57,7 +57,7 @@ impl Task {
         let version = &running.wanted.version;
         let details = serde_json::json!({"from": version, "to": version, "fault": reason});
         let new = self.shared.automatic(ElementKind::Replace, &self.name, details);
-        let created = operations.create(self.shared.store.connection(), new).await;
+        let created = operations.create_alone(new).await;
         let operation = created.map_err(|error| log::chain(&error).to_string());
         let operation = operation.inspect_err(|cause| {
             tracing::error!(element = %self.name, "the replacement cannot be written down: {cause}");

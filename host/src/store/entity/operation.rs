@@ -41,6 +41,8 @@ pub(crate) struct Model {
     pub(crate) request_id: Option<String>,
     /// What that request is a part of.
     pub(crate) traceparent: Option<String>,
+    /// Counts how often it was written.
+    pub(crate) revision: i64,
     /// When it was asked for.
     pub(crate) created_at: TimeDateTimeWithTimeZone,
     /// When it began.
