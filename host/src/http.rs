@@ -6,8 +6,9 @@
 //! | [`route`] | which path is whose |
 //! | [`system`] | the host's own pages |
 //! | [`elements`], [`operations`] | what can be changed, and how far a change is |
-//! | [`paging`], [`query`], [`wait`] | what lists have in common; what a query says; how long a client waits |
-//! | [`dispatch`], [`body`], [`upgrade`] | from a request to a plugin, and back |
+//! | [`iam`] | who may do what |
+//! | [`paging`], [`query`], [`document`], [`wait`] | what lists have in common; what a query and a body say; how long a client waits |
+//! | [`dispatch`], [`access`], [`body`], [`upgrade`] | from a request to a plugin, and back; who may use a route |
 //! | [`problem`], [`respond`] | how failures look, and which failure becomes which problem |
 //! | [`request_id`], [`trace`], [`readiness`] | what every answer carries; what a request is a part of; what `/readyz` says |
 //!
@@ -16,10 +17,13 @@
 
 use std::sync::Arc;
 
+pub(crate) mod access;
 pub(crate) mod body;
 pub(crate) mod config;
 pub(crate) mod dispatch;
+pub(crate) mod document;
 mod elements;
+mod iam;
 pub(crate) mod operations;
 pub(crate) mod paging;
 pub(crate) mod problem;

@@ -6,20 +6,21 @@
 //! | [`permission`], [`role`], [`grants`] | what may be done, sets of that, and who has which where; pure |
 //! | [`record`], [`register`] | the rows, and all of them in memory with what follows of them |
 //! | [`bootstrap`] | what the first start makes |
-//! | [`admin_token`], [`token`], [`presented`], [`secret`] | by what a caller is recognized |
+//! | [`change`] | changing rows, so that the register has it when the change returns |
+//! | [`login`], [`presented`], [`admin_token`], [`token`], [`password`] | by what a caller is recognized |
+//! | [`access_token`], [`issue`], [`recent`], [`secret`] | short-lived tokens; what was verified a moment ago; the key |
+//! | [`back_off`], [`buckets`], [`uses`] | failed logins, requests per second, when a key was used last |
+//! | [`quota`] | how much a project may have |
 //!
-//! Guarantees: authenticating asks the store nothing and takes no lock; a change counts from the moment on in which
+//! Guarantees: authenticating asks the store nothing and waits for nothing; a change counts from the moment on in which
 //! whoever made it is told so; what is secret is kept as a hash, compared in constant time, and is in no log, error
 //! or answer. Not here: HTTP, and which permission something needs.
 
 use std::io;
-use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use ::http::HeaderMap;
 use arc_swap::ArcSwap;
-use subtle::ConstantTimeEq;
 use tokio::sync::{Mutex, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -29,13 +30,22 @@ use crate::shutdown::Tasks;
 use crate::store::Store;
 use crate::timestamp::Timestamp;
 
+mod access_token;
 pub(crate) mod admin_token;
+mod back_off;
 mod bootstrap;
+mod buckets;
 pub(crate) mod caller;
+pub(crate) mod change;
 pub(crate) mod config;
 mod grants;
+mod issue;
+mod login;
+pub(crate) mod password;
 pub(crate) mod permission;
 mod presented;
+pub(crate) mod quota;
+mod recent;
 pub(crate) mod record;
 pub(crate) mod register;
 pub(crate) mod role;
@@ -43,15 +53,21 @@ mod secret;
 #[cfg(test)]
 pub(crate) mod testing;
 mod token;
+mod uses;
 
 use admin_token::AdminToken;
+use buckets::Buckets;
+pub(crate) use buckets::{Empty, Rate};
 pub(crate) use caller::{Caller, Forbidden, ProjectError, ProjectId, Scope, Visible};
-use caller::{Credential, Limits};
 pub(crate) use config::Config;
-use presented::Presented;
+pub(crate) use issue::Issue;
+use login::Logins;
+use quota::{NoInstances, Usage};
+use record::Key;
 use register::{LoadError, Register, Rows};
 use secret::Secret;
 pub(crate) use token::Token;
+use uses::Uses;
 
 /// Knows who may call, and what.
 #[derive(Debug)]
@@ -66,6 +82,11 @@ pub(crate) struct Identity {
     generation: watch::Sender<u64>,
     /// Held while the register is replaced, so that an older one never follows a newer one.
     replacing: Mutex<()>,
+    logins: Logins,
+    buckets: Buckets,
+    uses: Uses,
+    /// Said once, by the resource engine.
+    usage: OnceLock<Arc<dyn Usage>>,
 }
 
 /// Why a caller is nobody.
@@ -77,6 +98,21 @@ pub(crate) enum Unauthenticated {
     /// It carries some that are not valid.
     #[error("the credentials are not valid")]
     Invalid,
+    /// There were too many logins that failed, or there are too many at once.
+    #[error("logins are throttled")]
+    LoginThrottled {
+        /// When to try again.
+        wait: Duration,
+    },
+    /// They are valid, and whoever has them asks too often.
+    #[error("there are too many requests")]
+    Throttled(Empty),
+}
+
+impl From<Empty> for Unauthenticated {
+    fn from(empty: Empty) -> Self {
+        Self::Throttled(empty)
+    }
 }
 
 /// Why it is not known who may call.
@@ -102,6 +138,7 @@ impl Identity {
         data: &DataDir,
         store: &Store,
         config: &Config,
+        rate: Rate,
         show: impl FnOnce(&Token) -> io::Result<()>,
     ) -> Result<Self, Error> {
         let secret = Secret::open(data)?;
@@ -111,61 +148,17 @@ impl Identity {
         Ok(Self {
             // The last that can fail: a token that was shown is one that counts.
             admin: AdminToken::open(data, show)?,
+            logins: Logins::new(&secret),
             secret,
+            buckets: Buckets::new(rate),
+            uses: Uses::default(),
+            usage: OnceLock::new(),
             store: store.clone(),
             config: config.clone(),
             register: ArcSwap::from_pointee(register),
             generation: watch::Sender::new(0),
             replacing: Mutex::new(()),
         })
-    }
-
-    /// Who sends these headers from `peer`.
-    ///
-    /// # Errors
-    /// Nobody that is known, or who must not call from there.
-    pub(crate) fn authenticate(
-        &self,
-        headers: &HeaderMap,
-        peer: IpAddr,
-    ) -> Result<Caller, Unauthenticated> {
-        let found = match Presented::of(headers)? {
-            Presented::Bearer(text) | Presented::Key(text) => self.by_key(text, peer),
-            Presented::Basic(pair) => {
-                let is_admins = |caller: &Caller| match caller.credential() {
-                    Credential::AdminToken(_) => pair.user() == register::ADMIN.as_bytes(),
-                    Credential::ApiKey(_)
-                    | Credential::Token { .. }
-                    | Credential::Password
-                    | Credential::Own => true,
-                };
-                self.by_key(pair.password(), peer).filter(is_admins)
-            }
-        };
-        found.ok_or(Unauthenticated::Invalid)
-    }
-
-    /// The caller with the rights that it has now; nothing if it is nobody any more.
-    pub(crate) fn renew(&self, caller: &Caller) -> Option<Caller> {
-        let register = self.register.load_full();
-        let limits = caller.limits().clone();
-        match caller.credential() {
-            Credential::AdminToken(id) => {
-                self.admin.refresh();
-                (*id == self.admin.id()).then_some(())?;
-            }
-            Credential::ApiKey(id) => {
-                let key = register.key_named(id)?;
-                key.counts_at(Timestamp::now()).then_some(())?;
-            }
-            Credential::Token { expires_at, .. } => {
-                let now = Timestamp::now().into_inner().unix_timestamp();
-                (now < *expires_at).then_some(())?;
-            }
-            Credential::Password | Credential::Own => {}
-        }
-        let credential = caller.credential().clone();
-        Caller::new(&register, caller.principal(), credential, limits, caller.peer())
     }
 
     /// Counts how often rights changed: who keeps a caller looks again whenever it moves.
@@ -183,6 +176,26 @@ impl Identity {
         self.admin.id()
     }
 
+    /// Who tells what is used of a project.
+    pub(crate) fn usage(&self) -> Arc<dyn Usage> {
+        self.usage.get().map_or_else(|| Arc::new(NoInstances) as Arc<dyn Usage>, Arc::clone)
+    }
+
+    /// From now on `usage` tells what is used. Who says so second is not heard.
+    pub(crate) fn count_with(&self, usage: Arc<dyn Usage>) {
+        if self.usage.set(usage).is_err() {
+            tracing::warn!("there is somebody already who tells what is used of projects");
+        }
+    }
+
+    /// When and from where a key was used last.
+    pub(crate) fn last_use(&self, key: &Key) -> (Option<Timestamp>, Option<String>) {
+        match self.uses.of(key.id) {
+            Some((at, from)) => (Some(at), Some(from.to_string())),
+            None => (key.last_used_at, key.last_used_ip.clone()),
+        }
+    }
+
     /// Takes up what another daemon, or somebody in the database, has changed.
     pub(crate) fn follow(self: Arc<Self>, tasks: &Tasks) {
         let stop = tasks.child();
@@ -190,9 +203,16 @@ impl Identity {
             let mut period = interval(self.config.refresh_period());
             period.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
-                tokio::select! {
-                    () = stop.cancelled() => return,
-                    _ = period.tick() => {}
+                let is_over = tokio::select! {
+                    () = stop.cancelled() => true,
+                    _ = period.tick() => false,
+                };
+                if let Err(error) = self.uses.write(self.store.connection()).await {
+                    let cause = log::chain(&error).to_string();
+                    tracing::warn!("when keys were used last cannot be written: {cause}");
+                }
+                if is_over {
+                    return;
                 }
                 if let Err(error) = self.look().await {
                     let cause = log::chain(&error).to_string();
@@ -223,36 +243,16 @@ impl Identity {
         self.generation.send_modify(|generation| *generation += 1);
         Ok(())
     }
-
-    /// The holder of a key, the admin token included.
-    fn by_key(&self, presented: &[u8], peer: IpAddr) -> Option<Caller> {
-        let register = self.register.load();
-        let id = token::id_of(presented)?;
-        let Some(key) = register.key_named(id) else {
-            let id = self.admin.recognize(presented)?;
-            let credential = Credential::AdminToken(id);
-            return Caller::new(
-                &register,
-                register.admin()?,
-                credential,
-                Limits::default(),
-                Some(peer),
-            );
-        };
-        let is_it = bool::from(self.secret.hash(presented).ct_eq(&key.hash));
-        if !is_it || !key.counts_at(Timestamp::now()) || !key.admits(peer) {
-            return None;
-        }
-        let limits = Limits { scopes: key.scopes.as_deref().map(Into::into), project: key.project };
-        let credential = Credential::ApiKey(key.key_id.clone());
-        Caller::new(&register, key.owner, credential, limits, Some(peer))
-    }
 }
 
 impl Config {
     /// The name of the project in which everybody needs a role as well.
     fn gate(&self) -> Option<&str> {
         self.platform_project_required.then_some(self.platform_project.as_str())
+    }
+
+    fn token_lifetime(&self) -> Duration {
+        Duration::from_secs(self.token_lifetime_s.into())
     }
 
     fn refresh_period(&self) -> Duration {

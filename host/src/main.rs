@@ -48,7 +48,7 @@ mod idempotency;
 #[allow(
     dead_code,
     unused_imports,
-    reason = "what authenticates is there before what uses all of it"
+    reason = "what resources ask of a caller is there before they are"
 )]
 mod identity;
 mod log;
@@ -123,7 +123,8 @@ async fn serve_until_told(
     let endpoint = listener.endpoint();
     let (requests, plugin_side, metrics) = (Tasks::default(), Tasks::default(), Metrics::new());
     let show = |token: &Token| serve::show_first_token(token, &endpoint);
-    let identity = Arc::new(Identity::open(&data, &store, &config.iam, show).await?);
+    let identity =
+        Arc::new(Identity::open(&data, &store, &config.iam, config.http.rate(), show).await?);
     Arc::clone(&identity).follow(&plugin_side);
     let fences = Fences::new(store.clone(), config.store.clone());
     let offer = Offer::new(fences.clone(), plugin_side.clone());

@@ -126,6 +126,29 @@ pub struct Route {
     /// How long the head of the answer may take, or `None` for the host's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_ms: Option<u32>,
+    /// Who may use it.
+    #[serde(default, skip_serializing_if = "Access::is_default")]
+    pub access: Access,
+}
+
+/// Who may use a route. The host sees to it before the plugin hears of the request.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Whoever the host knows and who has `<slug>.route.read` for the methods that change nothing, or
+    /// `<slug>.route.update` for the others.
+    #[default]
+    Authenticated,
+    /// Everybody; the host does not look who it is, and passes on what they present.
+    Public,
+    /// Whoever the host knows and who has this permission: `s3.bucket.create`.
+    Permission(String),
+}
+
+impl Access {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Where a route hangs.

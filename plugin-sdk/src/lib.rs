@@ -111,7 +111,7 @@ pub use self::plugin::{Declared, Health, NoSettings, Plugin, StartError};
 pub use self::problem::Problem;
 pub use self::request::{FromRequest, FromRequestParts, Request, ViaBody, ViaParts};
 pub use self::response::{IntoResponse, Response};
-pub use self::router::{Route, Router};
+pub use self::router::{Access, Route, Router};
 pub use self::stream::UpgradedStream;
 pub use self::stream_body::{BodyClosed, BodySender, BoxError, StreamBody};
 #[cfg(feature = "time")]

@@ -9,6 +9,7 @@ use std::fmt;
 use std::time::Duration;
 
 use http::Method;
+pub use plugin_abi::descriptor::Access;
 
 use crate::connection::{ConnectionHandler, OnConnection};
 use crate::handler::{Endpoint, Handler, endpoint};
@@ -32,6 +33,7 @@ pub struct Route<P> {
     path: String,
     body_bytes_max: Option<u64>,
     deadline: Option<Duration>,
+    access: Access,
     endpoint: Endpoint<P>,
 }
 
@@ -62,8 +64,16 @@ impl<P: 'static> Route<P> {
         Self { deadline: Some(deadline), ..self }
     }
 
+    /// Who may use it. Else whoever has `<slug>.route.read`, or `<slug>.route.update` for the methods that
+    /// change something.
+    #[must_use]
+    pub fn access(self, access: Access) -> Self {
+        Self { access, ..self }
+    }
+
     pub(crate) fn of_endpoint(method: Option<Method>, path: String, endpoint: Endpoint<P>) -> Self {
-        Self { method, path, body_bytes_max: None, deadline: None, endpoint }
+        let access = Access::default();
+        Self { method, path, body_bytes_max: None, deadline: None, access, endpoint }
     }
 }
 
@@ -115,6 +125,17 @@ impl<P: 'static> Router<P> {
     #[must_use]
     pub fn any<Args: 'static>(self, path: &str, handler: impl Handler<P, Args>) -> Self {
         self.route(Route::any(path, handler))
+    }
+
+    /// Opens all routes that it has so far to everybody: the host does not look who calls.
+    #[must_use]
+    pub fn public(self) -> Self {
+        let routes = self.routes.into_iter().map(|route| route.access(Access::Public)).collect();
+        let all = |routers: Vec<(String, Self)>| {
+            routers.into_iter().map(|(place, router)| (place, router.public())).collect()
+        };
+        let (of_types, mounts) = (all(self.of_types), all(self.mounts));
+        Self { routes, of_types, mounts, listeners: self.listeners }
     }
 
     /// Routes of one of the plugin's types alone.

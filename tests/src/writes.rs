@@ -42,13 +42,13 @@ pub struct Written {
 impl Writes {
     /// Begins to write rows whose ids begin with `prefix` through the type `slug`.
     #[must_use]
-    pub fn start(address: SocketAddr, slug: &str, prefix: &str) -> Self {
-        let port = Arc::new(AtomicU16::new(address.port()));
+    pub fn start(client: &Client, slug: &str, prefix: &str) -> Self {
+        let port = Arc::new(AtomicU16::new(client.address.port()));
         let stop = Arc::new(AtomicBool::new(false));
         let path = format!("/v1/types/{slug}/rows");
         let (written, mut writer) = (Arc::default(), JoinSet::new());
         let state = (Arc::clone(&port), Arc::clone(&stop), Arc::clone(&written));
-        writer.spawn(write(state, path, prefix.to_owned()));
+        writer.spawn(write(state, client.token.clone(), path, prefix.to_owned()));
         Self { port, stop, written, writer }
     }
 
@@ -112,6 +112,7 @@ impl Written {
 
 async fn write(
     (port, stop, written): (Arc<AtomicU16>, Arc<AtomicBool>, Arc<Mutex<Written>>),
+    token: Option<String>,
     path: String,
     prefix: String,
 ) {
@@ -120,7 +121,7 @@ async fn write(
             return;
         }
         let address = SocketAddr::from(([127, 0, 0, 1], port.load(Ordering::Relaxed)));
-        let client = Client { address, token: None };
+        let client = Client { address, token: token.clone() };
         let id = format!("{prefix}-{number}");
         let request = Client::document(Method::POST, &path, &[], &json!({ "id": id }));
         let answer = tokio::time::timeout(WRITE_TIME_MAX, client.try_send(request)).await;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::identity::Rate;
+
 /// The settings of the user API.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -28,6 +30,10 @@ pub(crate) struct Config {
     pub(crate) request_deadline_ms: u64,
     /// How long requests may take to end once the daemon is told to stop.
     pub(crate) drain_deadline_ms: u64,
+    /// Requests in a second that a principal may make in the long run; 0: as many as it likes.
+    pub(crate) rate_per_s: u32,
+    /// Requests that it may make at once, where there is a rate.
+    pub(crate) rate_burst: u32,
     /// TLS, if the files are named.
     pub(crate) tls: Tls,
 }
@@ -103,6 +109,8 @@ impl Config {
             body_bytes_max: _,
             request_deadline_ms,
             drain_deadline_ms: _,
+            rate_per_s: _,
+            rate_burst,
             ref tls,
         } = *self;
         let is_plain = tls.check()?.is_none();
@@ -113,12 +121,18 @@ impl Config {
         at_least("http.header_read_timeout_ms", header_read_timeout_ms, 1)?;
         at_least("http.header_bytes_max", header_bytes_max as u64, HEADER_BYTES_LEAST)?;
         at_least("http.headers_max", headers_max as u64, 1)?;
+        at_least("http.rate_burst", rate_burst.into(), 1)?;
         at_least("http.request_deadline_ms", request_deadline_ms, 1)
     }
 
     /// How long a connection may take to send a whole request head.
     pub(crate) fn header_read_timeout(&self) -> Duration {
         Duration::from_millis(self.header_read_timeout_ms)
+    }
+
+    /// How much a principal may ask.
+    pub(crate) fn rate(&self) -> Rate {
+        Rate { per_s: self.rate_per_s, burst: self.rate_burst }
     }
 
     /// How long requests may take to end once the daemon is told to stop.
@@ -176,6 +190,8 @@ impl Default for Config {
             body_bytes_max: 1024 * 1024,
             request_deadline_ms: 30_000,
             drain_deadline_ms: 10_000,
+            rate_per_s: 0,
+            rate_burst: 100,
             tls: Tls::default(),
         }
     }

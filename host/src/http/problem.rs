@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::error::Error;
 
 use ::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use ::http::{HeaderMap, HeaderValue, Response};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Response};
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -25,6 +25,10 @@ const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+js
 const CHALLENGE: HeaderValue =
     HeaderValue::from_static(r#"Bearer realm="metapaas", Basic realm="metapaas", charset="UTF-8""#);
 
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit-limit");
+const RATE_REMAINING: HeaderName = HeaderName::from_static("ratelimit-remaining");
+const RATE_RESET: HeaderName = HeaderName::from_static("ratelimit-reset");
+
 /// A failure, as told to a client. Boxed, because a success should not pay for its size.
 #[derive(Debug)]
 pub(crate) struct Problem(Box<Parts>);
@@ -36,6 +40,7 @@ struct Parts {
     hint: Option<Cow<'static, str>>,
     errors: Vec<FieldError>,
     retry: Retry,
+    rate_limit: Option<RateLimit>,
     /// The methods of a path that does not have the one that was used.
     allow: Option<Cow<'static, str>>,
     /// The values that the sentence names.
@@ -49,6 +54,15 @@ struct Parts {
 /// Marks an answer whose failure is already in the log.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Logged;
+
+/// A limit that a caller has reached.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RateLimit {
+    /// Requests at once.
+    pub(crate) requests_max: u32,
+    /// When there may be one more.
+    pub(crate) reset_s: u32,
+}
 
 /// What is wrong with one field of a request.
 #[derive(Debug, Serialize)]
@@ -100,6 +114,7 @@ impl Problem {
             hint: None,
             errors: Vec::new(),
             retry: code.spec().retry,
+            rate_limit: None,
             allow: None,
             members: Map::new(),
             operation_id: None,
@@ -125,6 +140,18 @@ impl Problem {
     /// Names what is wrong with one field.
     pub(crate) fn field(mut self, error: FieldError) -> Self {
         self.0.errors.push(error);
+        self
+    }
+
+    /// Says when to try again better than the code does.
+    pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
+        self.0.retry = Retry::After(seconds);
+        self
+    }
+
+    /// Says which limit was reached.
+    pub(crate) fn rate_limit(mut self, limit: RateLimit) -> Self {
+        self.0.rate_limit = Some(limit);
         self
     }
 
@@ -182,8 +209,18 @@ impl Problem {
     }
 
     fn members<'a>(&'a self, instance: &'a str, request_id: Option<&'a str>) -> Document<'a> {
-        let Parts { code, detail, hint, errors, retry, allow: _, members, operation_id, cause: _ } =
-            &*self.0;
+        let Parts {
+            code,
+            detail,
+            hint,
+            errors,
+            retry,
+            rate_limit: _,
+            allow: _,
+            members,
+            operation_id,
+            cause: _,
+        } = &*self.0;
         let spec = code.spec();
         Document {
             r#type: code.type_path(),
@@ -206,6 +243,11 @@ impl Problem {
         headers.insert(CONTENT_TYPE, MEDIA_TYPE);
         if let Retry::After(seconds) = self.0.retry {
             headers.insert(RETRY_AFTER, seconds.into());
+        }
+        if let Some(RateLimit { requests_max, reset_s }) = self.0.rate_limit {
+            headers.insert(RATE_LIMIT, requests_max.into());
+            headers.insert(RATE_REMAINING, 0.into());
+            headers.insert(RATE_RESET, reset_s.into());
         }
         if let Some(allow) = &self.0.allow {
             let methods = HeaderValue::from_str(allow).expect("methods are tokens");

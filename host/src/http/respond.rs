@@ -4,6 +4,7 @@
 //! the log gets the chain.
 
 use std::error::Error;
+use std::time::Duration;
 
 use ::http::header::CONTENT_TYPE;
 use ::http::{HeaderValue, Response};
@@ -12,9 +13,12 @@ use serde::Serialize;
 
 use super::Body;
 use super::body::BodyError;
-use super::problem::{Code, Problem};
+use super::problem::{Code, Problem, RateLimit};
 use super::readiness::Reason;
-use crate::identity::{Forbidden, ProjectError, Unauthenticated};
+use crate::identity::caller::Place;
+use crate::identity::change::{ChangeError, Refusal as IdentityRefusal};
+use crate::identity::quota::Exceeded;
+use crate::identity::{Empty, Forbidden, ProjectError, ProjectId, Unauthenticated};
 use crate::log;
 use crate::metrics::{self, HttpMetrics};
 use crate::plugin::conversation::{self as plugin, Fault};
@@ -61,20 +65,42 @@ pub(crate) fn internal(error: &(dyn Error + 'static)) -> Problem {
 
 impl From<Unauthenticated> for Problem {
     fn from(unauthenticated: Unauthenticated) -> Self {
-        let detail = match unauthenticated {
-            Unauthenticated::Absent => "The request carries no credentials.",
-            Unauthenticated::Invalid => "The credentials are not valid.",
-        };
-        Self::new(Code::Unauthenticated, detail)
+        match unauthenticated {
+            Unauthenticated::Absent => {
+                Self::new(Code::Unauthenticated, "The request carries no credentials.")
+            }
+            Unauthenticated::Invalid => {
+                Self::new(Code::Unauthenticated, "The credentials are not valid.")
+            }
+            Unauthenticated::LoginThrottled { wait } => {
+                let seconds = whole_seconds(wait);
+                let detail = format!("The next login is looked at in {seconds} s.");
+                Self::new(Code::LoginThrottled, detail).retry_after(seconds)
+            }
+            Unauthenticated::Throttled(Empty { rate, wait }) => {
+                let seconds = whole_seconds(wait);
+                let detail = format!("There are more than {} requests a second.", rate.per_s);
+                Self::new(Code::RateLimited, detail)
+                    .retry_after(seconds)
+                    .rate_limit(RateLimit { requests_max: rate.burst, reset_s: seconds })
+                    .with("requests_per_s", rate.per_s)
+            }
+        }
     }
 }
 
 impl From<Forbidden> for Problem {
     fn from(forbidden: Forbidden) -> Self {
-        let Forbidden { permission, project, role } = forbidden;
-        let place = match &project {
-            Some(project) => format!("in project {project}"),
-            None => "on the platform".to_owned(),
+        let Forbidden { permission, place, role } = forbidden;
+        let (organization, project) = match &place {
+            Place::Platform => (None, None),
+            Place::Organization(name) => (Some(name.clone()), None),
+            Place::Project(name) => (None, Some(name.clone())),
+        };
+        let place = match place {
+            Place::Platform => "on the platform".to_owned(),
+            Place::Organization(name) => format!("in organization {name}"),
+            Place::Project(name) => format!("in project {name}"),
         };
         let detail = format!("Permission {permission} is missing {place}.");
         let hint = format!("Role {role} {place} grants it: ask whoever may bind roles there.");
@@ -82,6 +108,7 @@ impl From<Forbidden> for Problem {
             .hint(hint)
             .with("permission", permission)
             .with("project", project)
+            .with("organization", organization)
             .with("role", role)
     }
 }
@@ -259,6 +286,59 @@ fn refusal_of(refusal: &Refusal) -> Problem {
             problem(Code::RollbackUnavailable, element).with("reason", WayBack::NoPrevious.reason())
         }
     }
+}
+
+// === identity ===
+
+/// A change of who may do what that was not made.
+pub(crate) fn identity_change(error: &ChangeError) -> Problem {
+    let refusal = match error {
+        ChangeError::Refused(refusal) => refusal,
+        ChangeError::Store(_) | ChangeError::Load(_) | ChangeError::Secret(_) => {
+            return internal(error);
+        }
+    };
+    let problem = |code| Problem::new(code, format!("{}.", capitalized(refusal)));
+    match refusal {
+        IdentityRefusal::NotFound { kind, named } => {
+            problem(Code::NotFound).with("kind", kind.word()).with("name", named.as_str())
+        }
+        IdentityRefusal::Taken { kind, name } => {
+            problem(Code::NameTaken).with("kind", kind.word()).with("name", name.as_str())
+        }
+        IdentityRefusal::InUse { kind, name, n, by } => problem(Code::NotEmpty)
+            .with("kind", kind.word())
+            .with("name", name.as_str())
+            .with("count", *n)
+            .with("of", *by),
+        IdentityRefusal::BuiltIn { kind, name } => {
+            problem(Code::BuiltIn).with("kind", kind.word()).with("name", name.as_str())
+        }
+        IdentityRefusal::Misplaced { role, .. } => {
+            problem(Code::BadRequest).with("role", role.as_str())
+        }
+        IdentityRefusal::Over { key_id } => {
+            problem(Code::ApiKeyOver).with("key_id", key_id.as_str())
+        }
+    }
+}
+
+/// More than a project may have.
+#[allow(dead_code, reason = "whoever makes instances says it")]
+pub(crate) fn quota_exceeded(exceeded: &Exceeded, slug: &str, project: ProjectId) -> Problem {
+    let Exceeded { measure, limit, used, wanted } = exceeded;
+    Problem::new(Code::QuotaExceeded, format!("{}.", capitalized(exceeded)))
+        .with("quota", measure.word())
+        .with("type", slug)
+        .with("project_id", project.to_string())
+        .with("limit", *limit)
+        .with("used", *used)
+        .with("wanted", *wanted)
+}
+
+/// So many seconds, and never too few.
+fn whole_seconds(wait: Duration) -> u32 {
+    u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1)
 }
 
 /// A fragment as the beginning of a sentence.

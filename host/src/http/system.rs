@@ -109,6 +109,7 @@ fn scrape(metrics: &metrics::Metrics) -> Result<Response<Body>, Problem> {
 fn links() -> serde_json::Value {
     json!({"links": {
         "elements": "/v1/elements",
+        "iam": "/v1/iam",
         "operations": "/v1/operations",
         "types": "/v1/types",
         "problems": "/v1/problems",

@@ -14,11 +14,13 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::access_token::Claims;
 use super::grants::{Grants, Seen};
 use super::permission::{Pattern, Permission};
-use super::record::{PrincipalRef, Project};
+use super::record::{BindingScope, PrincipalRef, Project, RoleRef};
 use super::register::Register;
 use super::role::BuiltIn;
+use crate::timestamp::Timestamp;
 
 /// The id of a project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -64,15 +66,8 @@ pub(crate) enum Credential {
     AdminToken(String),
     /// A key, with the part of it that may be shown.
     ApiKey(String),
-    /// A short-lived token.
-    Token {
-        /// When it ends, in seconds since 1970.
-        expires_at: i64,
-        /// When it was made.
-        issued_at: i64,
-        /// The key or admin token that it was exchanged for, if it was one.
-        key: Option<String>,
-    },
+    /// A short-lived token, with what it says.
+    Token(Arc<Claims>),
     /// A password.
     Password,
     /// None: the daemon itself.
@@ -85,10 +80,21 @@ pub(crate) enum Credential {
 pub(crate) struct Forbidden {
     /// Which.
     pub(crate) permission: String,
-    /// Where it is missing: the name of a project; nothing: on the platform.
-    pub(crate) project: Option<String>,
+    /// Where it is missing.
+    pub(crate) place: Place,
     /// The smallest built-in role that would grant it.
     pub(crate) role: &'static str,
+}
+
+/// Where a permission is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// On the platform.
+    Platform,
+    /// In the organization of this name.
+    Organization(String),
+    /// In the project of this name.
+    Project(String),
 }
 
 /// Why it is not known which project is meant.
@@ -105,6 +111,26 @@ pub(crate) enum ProjectError {
     None,
 }
 
+impl Forbidden {
+    /// It is missing in all of these projects.
+    pub(crate) fn in_any_of(permission: &str, projects: &[String]) -> Self {
+        Self {
+            permission: permission.to_owned(),
+            place: Place::Project(projects.join(", ")),
+            role: BuiltIn::smallest(permission, false).name(),
+        }
+    }
+
+    /// All of them are needed there, without a key that narrows them.
+    fn everything(place: Place) -> Self {
+        let role = match place {
+            Place::Platform => BuiltIn::PlatformAdmin,
+            Place::Organization(_) | Place::Project(_) => BuiltIn::Owner,
+        };
+        Self { permission: "*.*.*".to_owned(), place, role: role.name() }
+    }
+}
+
 #[derive(Debug)]
 struct Inner {
     principal: PrincipalRef,
@@ -116,13 +142,15 @@ struct Inner {
     peer: Option<IpAddr>,
     grants: Arc<Grants>,
     register: Arc<Register>,
+    /// When it was recognized, by whatever it came with.
+    since: Timestamp,
 }
 
 /// What a key narrows its owner's rights to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Limits {
-    /// The only permissions; nothing: all.
-    pub(super) scopes: Option<Arc<[Pattern]>>,
+    /// A permission must be meant by one pattern of each; none: all are.
+    pub(super) scopes: Vec<Arc<[Pattern]>>,
     /// The only project; nothing: all, and the platform.
     pub(super) project: Option<ProjectId>,
 }
@@ -137,8 +165,38 @@ impl Caller {
         peer: Option<IpAddr>,
     ) -> Option<Self> {
         let (name, grants) = register.standing(principal)?;
-        let register = Arc::clone(register);
-        Some(Self(Arc::new(Inner { principal, name, credential, limits, peer, grants, register })))
+        let (register, since) = (Arc::clone(register), Timestamp::now());
+        Some(Self(Arc::new(Inner {
+            principal,
+            name,
+            credential,
+            limits,
+            peer,
+            grants,
+            register,
+            since,
+        })))
+    }
+
+    /// It with the rights that it has by `register`.
+    pub(super) fn renewed(&self, register: &Arc<Register>) -> Option<Self> {
+        let Inner { principal, credential, limits, peer, since, .. } = &*self.0;
+        let (name, grants) = register.standing(*principal)?;
+        Some(Self(Arc::new(Inner {
+            principal: *principal,
+            name,
+            credential: credential.clone(),
+            limits: limits.clone(),
+            peer: *peer,
+            grants,
+            register: Arc::clone(register),
+            since: *since,
+        })))
+    }
+
+    /// When it was recognized.
+    pub(super) fn since(&self) -> Timestamp {
+        self.0.since
     }
 
     /// How logs, events and plugins know it: `user:admin`.
@@ -161,9 +219,14 @@ impl Caller {
         self.0.peer
     }
 
-    /// What its key narrows its rights to.
-    pub(super) fn limits(&self) -> &Limits {
-        &self.0.limits
+    /// The patterns that its key or token narrows its rights to; all of the sets hold.
+    pub(crate) fn scopes(&self) -> &[Arc<[Pattern]>] {
+        &self.0.limits.scopes
+    }
+
+    /// The one project that its key or token is good for.
+    pub(crate) fn only_project(&self) -> Option<ProjectId> {
+        self.0.limits.project
     }
 
     /// Whether it may do that there.
@@ -198,7 +261,8 @@ impl Caller {
         let project = self.0.register.project(scope.project);
         let project = project.map_or_else(|| scope.project.to_string(), |known| known.name.clone());
         let role = BuiltIn::smallest(permission, false).name();
-        Err(Forbidden { permission: permission.to_owned(), project: Some(project), role })
+        let place = Place::Project(project);
+        Err(Forbidden { permission: permission.to_owned(), place, role })
     }
 
     /// Refuses what it may not do on the platform.
@@ -210,7 +274,95 @@ impl Caller {
             return Ok(());
         }
         let role = BuiltIn::smallest(permission, true).name();
-        Err(Forbidden { permission: permission.to_owned(), project: None, role })
+        Err(Forbidden { permission: permission.to_owned(), place: Place::Platform, role })
+    }
+
+    /// Refuses what it may not do in an organization.
+    ///
+    /// # Errors
+    /// It may not.
+    pub(crate) fn demand_in_organization(
+        &self,
+        permission: &str,
+        organization: Uuid,
+    ) -> Result<(), Forbidden> {
+        if self.allows_in_organization(permission, organization) {
+            return Ok(());
+        }
+        let known = self.0.register.rows().organizations.get(&organization);
+        let name = known.map_or_else(|| organization.to_string(), |known| known.name.clone());
+        let place = Place::Organization(name);
+        let role = BuiltIn::smallest(permission, false).name();
+        Err(Forbidden { permission: permission.to_owned(), place, role })
+    }
+
+    /// Refuses whoever may not do everything.
+    ///
+    /// # Errors
+    /// It may not, or came with what narrows its rights.
+    pub(crate) fn demand_everything(&self) -> Result<(), Forbidden> {
+        let has_all = self.0.grants.have_everything(&BindingScope::Platform);
+        if has_all && !self.is_narrowed() {
+            Ok(())
+        } else {
+            Err(Forbidden::everything(Place::Platform))
+        }
+    }
+
+    /// Refuses to let it give `role` to anybody in `scope`, unless it has there what the role grants.
+    ///
+    /// # Errors
+    /// It has not, or came with what narrows its rights.
+    pub(crate) fn demand_to_pass_on(
+        &self,
+        role: &RoleRef,
+        scope: &BindingScope,
+    ) -> Result<(), Forbidden> {
+        let rules = self.0.register.rules(role);
+        let may = rules.is_some_and(|rules| self.0.grants.may_pass_on(&rules, scope));
+        if may && !self.is_narrowed() {
+            return Ok(());
+        }
+        let place = match scope {
+            BindingScope::Platform => Place::Platform,
+            BindingScope::Organization(id) => Place::Organization(
+                self.0
+                    .register
+                    .rows()
+                    .organizations
+                    .get(id)
+                    .map_or_else(String::new, |it| it.name.clone()),
+            ),
+            BindingScope::Project(id)
+            | BindingScope::Type(id, _)
+            | BindingScope::Instance(id, _, _) => Place::Project(
+                self.0.register.project(*id).map_or_else(String::new, |it| it.name.clone()),
+            ),
+        };
+        Err(Forbidden::everything(place))
+    }
+
+    /// Whether what it came with narrows its rights.
+    pub(crate) fn is_narrowed(&self) -> bool {
+        self.0.limits != Limits::default()
+    }
+
+    /// Refuses what a narrowed key or token must not do: make another secret, which would not be.
+    pub(crate) fn narrowed(&self) -> Forbidden {
+        Forbidden::everything(Place::Platform)
+    }
+
+    /// Whether it may know of an organization: it may read it, or has a project in it.
+    pub(crate) fn sees_organization(&self, id: Uuid) -> bool {
+        self.allows_in_organization("iam.organization.read", id)
+            || self.projects().iter().any(|project| {
+                self.0.register.project(*project).is_some_and(|project| project.organization == id)
+            })
+    }
+
+    /// Whether it may know of a project: it has a role in it.
+    pub(crate) fn sees_project(&self, id: ProjectId) -> bool {
+        self.has(id)
     }
 
     /// What of the instances of `slug` this permission lets it see.
@@ -286,7 +438,7 @@ impl Caller {
     fn is_in_limits(&self, permission: Permission<'_>, project: Option<ProjectId>) -> bool {
         let Limits { scopes, project: only } = &self.0.limits;
         let in_scopes =
-            scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|scope| scope.means(permission)));
+            scopes.iter().all(|scopes| scopes.iter().any(|scope| scope.means(permission)));
         in_scopes && only.is_none_or(|only| project == Some(only))
     }
 
@@ -296,6 +448,19 @@ impl Caller {
             None => true,
             Some(project) => self.0.grants.has_any_in(project),
         }
+    }
+}
+
+impl<'a> Scope<'a> {
+    /// That of a binding, if it is in a project.
+    pub(super) fn of(scope: &'a BindingScope) -> Option<Self> {
+        let (project, slug, instance) = match scope {
+            BindingScope::Platform | BindingScope::Organization(_) => return None,
+            BindingScope::Project(project) => (*project, None, None),
+            BindingScope::Type(project, slug) => (*project, Some(slug.as_str()), None),
+            BindingScope::Instance(project, slug, id) => (*project, Some(slug.as_str()), Some(*id)),
+        };
+        Some(Self { project, slug, instance })
     }
 }
 

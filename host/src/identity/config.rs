@@ -10,6 +10,10 @@ pub(crate) struct Config {
     pub(crate) platform_project_required: bool,
     /// The name of the platform's project; see `platform_project_required`.
     pub(crate) platform_project: String,
+    /// How long an access token counts, where nothing else is asked for.
+    pub(crate) token_lifetime_s: u32,
+    /// The longest that may be asked for.
+    pub(crate) token_lifetime_s_max: u32,
     /// How often it is looked whether another daemon, or somebody in the database, changed who may do what.
     pub(crate) refresh_ms: u64,
 }
@@ -30,7 +34,16 @@ impl Config {
     /// Refuses settings that cannot work.
     pub(crate) fn check(&self) -> Result<(), TooSmall> {
         // Any name may be one of a project that is going to be made.
-        let Self { platform_project_required: _, platform_project: _, refresh_ms } = self;
+        let Self {
+            platform_project_required: _,
+            platform_project: _,
+            token_lifetime_s,
+            token_lifetime_s_max,
+            refresh_ms,
+        } = self;
+        at_least("iam.token_lifetime_s", (*token_lifetime_s).into(), 1)?;
+        let least = (*token_lifetime_s).into();
+        at_least("iam.token_lifetime_s_max", (*token_lifetime_s_max).into(), least)?;
         at_least("iam.refresh_ms", *refresh_ms, REFRESH_MS_LEAST)
     }
 }
@@ -40,6 +53,8 @@ impl Default for Config {
         Self {
             platform_project_required: false,
             platform_project: "platform".to_owned(),
+            token_lifetime_s: 900,
+            token_lifetime_s_max: 86_400,
             refresh_ms: 5_000,
         }
     }

@@ -141,6 +141,32 @@ impl Grants {
         self.projects.entry(project).or_default().push(Bound { rules, reach });
     }
 
+    /// Whether whoever has these may do everything in `scope`.
+    pub(super) fn have_everything(&self, scope: &BindingScope) -> bool {
+        let own = self.rules_in(scope);
+        own.iter().any(|rules| rules.grants_everything()) && !own.iter().any(|rules| rules.denies())
+    }
+
+    /// Whether whoever has these has in `scope` all that `rules` grant.
+    pub(super) fn may_pass_on(&self, rules: &Rules, scope: &BindingScope) -> bool {
+        let own = self.rules_in(scope);
+        let has_it = own.iter().any(|held| held.grants_everything() || *held == rules);
+        has_it && !own.iter().any(|held| held.denies())
+    }
+
+    /// All that holds in `scope`.
+    fn rules_in(&self, scope: &BindingScope) -> Vec<&Rules> {
+        let mut all: Vec<&Rules> = self.platform.iter().map(AsRef::as_ref).collect();
+        if let BindingScope::Organization(id) = scope {
+            all.extend(self.organizations.get(id).into_iter().flatten().map(AsRef::as_ref));
+        }
+        if let Some(place) = Scope::of(scope) {
+            let bound = self.projects.get(&place.project).into_iter().flatten();
+            all.extend(bound.filter(|bound| bound.reach.holds(&place)).map(|bound| &*bound.rules));
+        }
+        all
+    }
+
     /// Whether any role is bound in `project`, or everywhere.
     pub(super) fn has_any_in(&self, project: ProjectId) -> bool {
         !self.platform.is_empty() || self.projects.contains_key(&project)

@@ -29,6 +29,49 @@ pub(crate) struct Pattern(String);
 #[error("`{0}` is no permission: write `<type>.<resource>.<verb>`, with `*` for any segment")]
 pub(crate) struct NoPattern(String);
 
+/// The permissions of the daemon's own API.
+pub(crate) const OWN: [&str; 39] = [
+    "core.element.delete",
+    "core.element.finalize",
+    "core.element.list",
+    "core.element.read",
+    "core.element.rollback",
+    "core.element.update",
+    "core.element.upgrade",
+    "core.operation.cancel",
+    "core.operation.list",
+    "core.operation.read",
+    "iam.api_key.create",
+    "iam.api_key.delete",
+    "iam.api_key.list",
+    "iam.api_key.read",
+    "iam.organization.create",
+    "iam.organization.delete",
+    "iam.organization.read",
+    "iam.organization.update",
+    "iam.project.create",
+    "iam.project.delete",
+    "iam.project.update",
+    "iam.quota.read",
+    "iam.quota.update",
+    "iam.role.create",
+    "iam.role.delete",
+    "iam.role.update",
+    "iam.role_binding.create",
+    "iam.role_binding.delete",
+    "iam.role_binding.list",
+    "iam.role_binding.read",
+    "iam.service_account.create",
+    "iam.service_account.delete",
+    "iam.service_account.read",
+    "iam.service_account.update",
+    "iam.user.create",
+    "iam.user.delete",
+    "iam.user.list",
+    "iam.user.read",
+    "iam.user.update",
+];
+
 /// Stands for any segment.
 const ANY: &str = "*";
 
@@ -43,6 +86,11 @@ impl<'a> Permission<'a> {
 }
 
 impl Pattern {
+    /// Whether it means every permission that there can be.
+    pub(crate) fn means_everything(&self) -> bool {
+        self.0 == "*.*.*"
+    }
+
     /// Whether `permission` is one of those that it means.
     pub(crate) fn means(&self, permission: Permission<'_>) -> bool {
         let Some(own) = Permission::parse(&self.0) else { return false };

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::caller::ProjectId;
 use super::permission::Pattern;
-use super::role::BuiltIn;
+use super::role::{BuiltIn, Rules};
 use crate::store::entity::{
     api_key, organization, project, role, role_binding, service_account, user,
 };
@@ -379,6 +379,20 @@ impl Key {
             last_used_at: moment(last_used_at),
             last_used_ip,
         })
+    }
+}
+
+impl User {
+    /// Whether it can log in with a password.
+    pub(crate) fn has_password(&self) -> bool {
+        self.password.is_some()
+    }
+}
+
+impl Role {
+    /// What it says.
+    pub(super) fn rules(&self) -> Rules {
+        Rules::Custom { allow: self.allow.clone(), deny: self.deny.clone() }
     }
 }
 

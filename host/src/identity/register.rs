@@ -166,6 +166,60 @@ impl Register {
         self.rows.users.get(self.user_names.get(name)?)
     }
 
+    /// The organization of this id or name.
+    pub(crate) fn organization_named(&self, text: &str) -> Option<&Organization> {
+        match text.parse::<Uuid>() {
+            Ok(id) => self.rows.organizations.get(&id),
+            Err(_no_id) => self.rows.organizations.values().find(|one| one.name == text),
+        }
+    }
+
+    /// The user of this id or name.
+    pub(crate) fn user_of(&self, text: &str) -> Option<&User> {
+        match text.parse::<Uuid>() {
+            Ok(id) => self.rows.users.get(&id),
+            Err(_no_id) => self.user_named(text),
+        }
+    }
+
+    /// The service account of this id or name.
+    pub(crate) fn service_account_of(&self, text: &str) -> Option<&ServiceAccount> {
+        match text.parse::<Uuid>() {
+            Ok(id) => self.rows.service_accounts.get(&id),
+            Err(_no_id) => self.rows.service_accounts.values().find(|one| one.name == text),
+        }
+    }
+
+    /// The role of this id or name.
+    pub(crate) fn role_named(&self, text: &str) -> Option<RoleRef> {
+        match text.parse::<RoleRef>() {
+            Ok(RoleRef::Custom(id)) => {
+                self.rows.roles.contains_key(&id).then_some(RoleRef::Custom(id))
+            }
+            Ok(built_in @ RoleRef::BuiltIn(_)) => Some(built_in),
+            Err(_no_id) => {
+                let found = self.rows.roles.values().find(|role| role.name == text);
+                found.map(|role| RoleRef::Custom(role.id))
+            }
+        }
+    }
+
+    /// The key of this id, or with this shown part.
+    pub(crate) fn key_of(&self, text: &str) -> Option<&Key> {
+        match text.parse::<Uuid>() {
+            Ok(id) => self.rows.keys.get(&id),
+            Err(_no_id) => self.key_named(text),
+        }
+    }
+
+    /// What a role says.
+    pub(super) fn rules(&self, role: &RoleRef) -> Option<Rules> {
+        match role {
+            RoleRef::BuiltIn(role) => Some(Rules::BuiltIn(*role)),
+            RoleRef::Custom(id) => self.rows.roles.get(id).map(Role::rules),
+        }
+    }
+
     /// The user who may do everything.
     pub(super) fn admin(&self) -> Option<PrincipalRef> {
         let id = *self.user_names.get(ADMIN)?;
@@ -225,16 +279,8 @@ fn grants(rows: &Rows) -> HashMap<PrincipalRef, Grants> {
             .map(|project| project.id)
             .collect()
     };
-    let custom: HashMap<Uuid, Arc<Rules>> = rows
-        .roles
-        .values()
-        .map(|role| {
-            (
-                role.id,
-                Arc::new(Rules::Custom { allow: role.allow.clone(), deny: role.deny.clone() }),
-            )
-        })
-        .collect();
+    let custom: HashMap<Uuid, Arc<Rules>> =
+        rows.roles.values().map(|role| (role.id, Arc::new(role.rules()))).collect();
     let mut grants: HashMap<PrincipalRef, Grants> = HashMap::new();
     for binding in rows.bindings.values() {
         let rules = match &binding.role {

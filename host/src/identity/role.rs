@@ -144,6 +144,22 @@ fn operates(permission: Permission<'_>) -> bool {
 }
 
 impl Rules {
+    /// Whether it grants everything where it is bound.
+    pub(super) fn grants_everything(&self) -> bool {
+        match self {
+            Self::BuiltIn(role) => matches!(role, BuiltIn::Owner | BuiltIn::PlatformAdmin),
+            Self::Custom { allow, .. } => allow.iter().any(Pattern::means_everything),
+        }
+    }
+
+    /// Whether it takes anything away.
+    pub(super) fn denies(&self) -> bool {
+        match self {
+            Self::BuiltIn(_) => false,
+            Self::Custom { deny, .. } => !deny.is_empty(),
+        }
+    }
+
     /// What it says of `permission`.
     pub(super) fn say(&self, permission: Permission<'_>) -> Verdict {
         match self {

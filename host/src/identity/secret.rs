@@ -1,4 +1,4 @@
-//! The secret of a data directory, by which keys are hashed.
+//! The secret of a data directory: keys are hashed by it, access tokens are signed by what follows of it.
 //!
 //! Guarantees: who reads the store alone can neither use a key nor try guesses against its hash. Without the file
 //! no key counts any more, which is why a backup holds it.
@@ -63,6 +63,19 @@ impl Secret {
     /// The hash of a key.
     pub(super) fn hash(&self, key: &[u8]) -> [u8; 32] {
         self.mac("api key", key)
+    }
+
+    /// What the key that signs access tokens is made of.
+    pub(super) fn seed(&self) -> [u8; 32] {
+        self.mac("access token", b"")
+    }
+
+    /// What a password is remembered by while it need not be hashed again.
+    pub(super) fn fingerprint(&self, user: &[u8], password: &[u8]) -> [u8; 32] {
+        let mut pair = (user.len() as u64).to_be_bytes().to_vec();
+        pair.extend_from_slice(user);
+        pair.extend_from_slice(password);
+        self.mac("password", &pair)
     }
 
     /// What follows of the secret and `data` for one purpose, and says nothing about what follows for another.

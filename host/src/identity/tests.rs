@@ -2,16 +2,22 @@
 
 use std::cell::RefCell;
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use ::http::HeaderValue;
 use ::http::header::AUTHORIZATION;
+use ::http::{HeaderMap, HeaderValue};
 
 use super::admin_token::{self, FILE, Reset, reset};
+use super::caller::Credential;
 use super::register::ADMIN;
 use super::*;
 use crate::store::testing::Database;
 
+mod keys;
+mod logins;
+mod places;
+
+const NO_RATE: Rate = Rate { per_s: 0, burst: 1 };
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// An identity in a data directory of its own.
@@ -32,6 +38,14 @@ impl Scene {
         let store = database.open().await.unwrap();
         let (identity, shown) = open(&database, &store).await.unwrap();
         Self { identity: Arc::new(identity), database, store, token: shown.unwrap() }
+    }
+
+    /// Takes its database off the server.
+    async fn end(self) {
+        let Self { identity, database, store, .. } = self;
+        drop(identity);
+        store.close().await;
+        database.end().await;
     }
 
     fn data(&self) -> &DataDir {
@@ -56,7 +70,7 @@ async fn open(database: &Database, store: &Store) -> Result<(Identity, Option<St
         *shown.borrow_mut() = Some(token.reveal().to_owned());
         Ok(())
     };
-    let identity = Identity::open(&database.data, store, &Config::default(), show).await?;
+    let identity = Identity::open(&database.data, store, &Config::default(), NO_RATE, show).await?;
     Ok((identity, shown.into_inner()))
 }
 
@@ -123,7 +137,7 @@ async fn an_unseen_token_is_not_kept() {
     let database = Database::sqlite();
     let store = database.open().await.unwrap();
     let unseen = |_: &Token| Err(io::ErrorKind::BrokenPipe.into());
-    let opened = Identity::open(&database.data, &store, &Config::default(), unseen).await;
+    let opened = Identity::open(&database.data, &store, &Config::default(), NO_RATE, unseen).await;
     assert!(matches!(opened, Err(Error::AdminToken(admin_token::Error::Show(_)))));
     let (_, shown) = open(&database, &store).await.unwrap();
     assert!(shown.is_some());
@@ -218,9 +232,6 @@ async fn the_first_start_makes_an_organization_a_project_and_a_user_once() {
         let again = again.register();
         assert_eq!(again.rows().projects.len(), 1);
         assert_eq!(again.rows().projects.keys().next(), Some(&project.id));
-        let Scene { identity, database, store, .. } = scene;
-        drop(identity);
-        store.close().await;
-        database.end().await;
+        scene.end().await;
     }
 }

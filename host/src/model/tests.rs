@@ -1,7 +1,7 @@
 use expect_test::{Expect, expect};
 use plugin_abi::descriptor::{
-    Field, Hook, Kind, Policy, Reference, Resource, Route, RouteBase, TypeDescriptor, TypeVersion,
-    Unique,
+    Access, Field, Hook, Kind, Policy, Reference, Resource, Route, RouteBase, TypeDescriptor,
+    TypeVersion, Unique,
 };
 use serde_json::{Value, json};
 
@@ -258,6 +258,7 @@ fn a_route_of_the_plugin_does_not_answer_for_a_declared_path() {
             path: path.to_owned(),
             body_bytes_max: None,
             deadline_ms: None,
+            access: Access::default(),
         });
         TypeModel::all_of(&descriptor)
             .map_or_else(|error| error.to_string(), |_models| String::new())

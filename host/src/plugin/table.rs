@@ -253,6 +253,11 @@ impl Table {
         self.elements.get(element)
     }
 
+    /// What each plugin that serves declares.
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = &Descriptor> {
+        self.elements.values().map(|published| &*published.generation.descriptor)
+    }
+
     /// The method and path of every route that `published` answers in this table.
     pub(crate) fn served<'t>(
         &'t self,
@@ -379,7 +384,7 @@ impl Tables {
 
 #[cfg(test)]
 mod tests {
-    use plugin_abi::descriptor::Build;
+    use plugin_abi::descriptor::{Access, Build};
 
     use super::*;
 
@@ -421,6 +426,7 @@ mod tests {
             path: "/notes/{id}".to_owned(),
             body_bytes_max: None,
             deadline_ms: None,
+            access: Access::default(),
         };
         let descriptor = |routes| Descriptor {
             schema_version: 1,

@@ -15,7 +15,6 @@ pub(crate) mod operation_log;
 pub(crate) mod organization;
 pub(crate) mod plugin_table;
 pub(crate) mod project;
-#[allow(dead_code, reason = "the table is there before what is limited by it")]
 pub(crate) mod quota;
 pub(crate) mod role;
 pub(crate) mod role_binding;

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use plugin_abi::descriptor::{
-    Build, Descriptor, Listener, Migration, Mount, Route as RouteDescriptor, RouteBase,
+    Access, Build, Descriptor, Listener, Migration, Mount, Route as RouteDescriptor, RouteBase,
     SCHEMA_VERSION, TypeDescriptor,
 };
 
@@ -169,7 +169,7 @@ impl<P: Plugin> Declaration<P> {
         for route in routes {
             let name = format!("{route:?}");
             check_path(&name, &route.path)?;
-            let Route { method, path, body_bytes_max, deadline, endpoint } = route;
+            let Route { method, path, body_bytes_max, deadline, access, endpoint } = route;
             let endpoint = Arc::new(endpoint);
             for base in bases {
                 let descriptor = RouteDescriptor {
@@ -179,6 +179,7 @@ impl<P: Plugin> Declaration<P> {
                     body_bytes_max,
                     deadline_ms: deadline
                         .map(|deadline| u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX)),
+                    access: access.clone(),
                 };
                 if self.descriptor.routes.iter().any(|known| is_same(known, &descriptor)) {
                     return Err(DeclarationError::DuplicateRoute { route: name });
@@ -199,6 +200,7 @@ impl<P: Plugin> Declaration<P> {
                 path: health::PATH.to_owned(),
                 body_bytes_max: None,
                 deadline_ms: None,
+                access: Access::Public,
             });
             self.endpoints.push(Arc::clone(&health));
         }

@@ -137,7 +137,7 @@ impl Life {
     async fn begin(options: Options) -> Self {
         let daemon = Daemon::start_with(options).await;
         plugins().iter().for_each(|plugin: &Plugin| daemon.offer(plugin));
-        let writes = Writes::start(daemon.client.address, ELEMENT, "life");
+        let writes = Writes::start(&daemon.client, ELEMENT, "life");
         let look = daemon.look().await;
         Self { daemon, look, writes, serves: None, again: None, n_kills: 0 }
     }

@@ -33,7 +33,7 @@ impl Traffic {
             n_threads: 1,
             time_max: TIME_MAX,
         });
-        let writes = Writes::start(daemon.client.address, ELEMENT, "traffic");
+        let writes = Writes::start(&daemon.client, ELEMENT, "traffic");
         Self { serving, load, writes }
     }
 

@@ -7,30 +7,19 @@ use std::time::Duration;
 
 use ::http::header::LOCATION;
 use ::http::{HeaderName, HeaderValue, Request, Response, StatusCode};
-use bytes::Bytes;
 use hyper::body::Incoming;
 use packer::bundle::ElementName;
 use semver::Version;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::{Asking, Document, not_found};
-use crate::http::body::RequestBody;
-use crate::http::problem::{Code, FieldError, Problem};
+use crate::http::problem::Problem;
 use crate::http::query::Query;
-use crate::http::{Body, State, operations, respond, wait};
-use crate::nearest::nearest;
+use crate::http::{Body, State, document, operations, respond, wait};
 use crate::operation::{self, OperationId, Requester};
 use crate::rollout::Instances;
 use crate::rollout::wanted::Data;
 use crate::rollout::wish::{Asker, Change, Patch};
-
-/// The largest document that is taken.
-const DOCUMENT_BYTES_MAX: u64 = 256 * 1024;
-
-/// How long such a document may take to arrive.
-const DOCUMENT_LIMIT: Duration = Duration::from_secs(10);
 
 const OPERATION_LOCATION: HeaderName = HeaderName::from_static("operation-location");
 
@@ -67,7 +56,7 @@ pub(super) async fn put(
     Query::of(request.uri()).only(&[wait::PARAMETER])?;
     let wait = wait::asked(&request)?;
     let patch: Patch =
-        document_of(state, request.into_body(), "An element", &Patch::MEMBERS).await?;
+        document::read(state, request.into_body(), "An element", &Patch::MEMBERS).await?;
     let operation = ask(state, name, Change::Put(patch), asking).await?;
     answer(state, name, operation, wait).await
 }
@@ -85,15 +74,16 @@ pub(super) async fn act(
     let body = request.into_body();
     let change = match verb {
         "upgrade" => {
-            let Upgrade { version } = document_of(state, body, "An upgrade", &["version"]).await?;
+            let Upgrade { version } =
+                document::read(state, body, "An upgrade", &["version"]).await?;
             Change::Upgrade(version)
         }
         "rollback" => {
-            let Nothing {} = document_of(state, body, "A rollback", &[]).await?;
+            let Nothing {} = document::read(state, body, "A rollback", &[]).await?;
             Change::Rollback
         }
         "finalize" => {
-            let Nothing {} = document_of(state, body, "Finalizing", &[]).await?;
+            let Nothing {} = document::read(state, body, "Finalizing", &[]).await?;
             Change::Finalize
         }
         unknown => return Err(respond::no_action(unknown, &VERBS)),
@@ -182,49 +172,4 @@ async fn answer(
     headers.insert(LOCATION, own.expect("names are visible ASCII"));
     headers.insert(OPERATION_LOCATION, operations::location(operation));
     Ok(response)
-}
-
-/// The document of a request; an absent one is an empty one.
-async fn document_of<T: DeserializeOwned>(
-    state: &State,
-    body: Incoming,
-    what: &str,
-    members: &[&'static str],
-) -> Result<T, Problem> {
-    let taken = RequestBody::take(body, DOCUMENT_BYTES_MAX, DOCUMENT_LIMIT, &state.tasks).await;
-    let whole: Bytes = match taken.map_err(|error| respond::body(&state.metrics.http, &error))? {
-        RequestBody::Whole(whole) => whole,
-        RequestBody::Pulled(pump) => pump
-            .collect()
-            .await
-            .map_err(|error| Problem::new(Code::BadRequest, format!("{error}.")))?,
-    };
-    let document: Value = if whole.is_empty() {
-        Value::Object(serde_json::Map::new())
-    } else {
-        serde_json::from_slice(&whole).map_err(|error| respond::bad_json(&error))?
-    };
-    check_members(&document, what, members)?;
-    serde_json::from_value(document).map_err(|error| respond::bad_json(&error))
-}
-
-/// Tells every member that there is not, with the nearest that there is.
-fn check_members(document: &Value, what: &str, known: &[&'static str]) -> Result<(), Problem> {
-    let members = document.as_object().into_iter().flat_map(|document| document.keys());
-    let unknown: Vec<_> = members.filter(|name| !known.contains(&name.as_str())).collect();
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    let named: Vec<_> = unknown.iter().map(|name| name.as_str()).collect();
-    let detail = format!("{what} has no member {}.", named.join(", "));
-    let problem = Problem::new(Code::UnknownField, detail);
-    Err(unknown.iter().fold(problem, |problem, name| {
-        let message = match nearest(name, known.iter().copied()) {
-            Some(near) => format!("did you mean {near}?"),
-            None if known.is_empty() => "there are none".to_owned(),
-            None => format!("the members are {}", known.join(", ")),
-        };
-        let code = Code::UnknownField.spec().name;
-        problem.field(FieldError { pointer: format!("/{name}"), code, message })
-    }))
 }

@@ -104,6 +104,16 @@ codes! {
         "Operation was canceled", "What was before is as it was; ask again for what you want.";
     NotCancellable = "NOT_CANCELLABLE", CONFLICT, Never,
         "Operation cannot be canceled", "Ask for what you want instead; the newer operation supersedes this one.";
+    NameTaken = "NAME_TAKEN", CONFLICT, Never,
+        "Name is taken", "Choose another name.";
+    NotEmpty = "NOT_EMPTY", CONFLICT, Never,
+        "Not empty", "Remove first what the problem names.";
+    BuiltIn = "BUILT_IN", CONFLICT, Never,
+        "Built in", "Leave it as it is, or make another.";
+    ApiKeyOver = "API_KEY_OVER", CONFLICT, Never,
+        "API key is over", "Make another key.";
+    QuotaExceeded = "QUOTA_EXCEEDED", CONFLICT, Never,
+        "Quota exceeded", "Remove something, or ask for a higher limit; GET /v1/iam/projects/{id}/quotas shows both.";
     ManagedByFile = "MANAGED_BY_FILE", CONFLICT, Never,
         "Managed by a file", "Change or remove that file.";
     RollbackUnavailable = "ROLLBACK_UNAVAILABLE", CONFLICT, Never,
@@ -122,6 +132,10 @@ codes! {
         "Migration failed", "What served before still serves, and the schema is as it was; GET the element's migrations.";
     RolloutFailed = "ROLLOUT_FAILED", UNPROCESSABLE_ENTITY, Never,
         "Rollout failed", "What served before still serves; correct the bundle or choose another version.";
+    LoginThrottled = "LOGIN_THROTTLED", TOO_MANY_REQUESTS, After(1),
+        "Too many logins", "Wait as long as Retry-After says; a key or token is not held up by this.";
+    RateLimited = "RATE_LIMITED", TOO_MANY_REQUESTS, After(1),
+        "Too many requests", "Wait as long as Retry-After says, and ask less often.";
     HeadersTooLarge = "HEADERS_TOO_LARGE", REQUEST_HEADER_FIELDS_TOO_LARGE, Never,
         "Headers too large", "Send fewer or shorter headers.";
     Internal = "INTERNAL", INTERNAL_SERVER_ERROR, Never,

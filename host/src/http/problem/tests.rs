@@ -76,7 +76,13 @@ fn the_list_is_stable() {
         405 METHOD_NOT_ALLOWED Never: Method not allowed
         409 ELEMENT_BUSY After(1): Element is changing
         409 OPERATION_FINISHED Never: Operation has ended
+        409 OPERATION_CANCELED Never: Operation was canceled
         409 NOT_CANCELLABLE Never: Operation cannot be canceled
+        409 NAME_TAKEN Never: Name is taken
+        409 NOT_EMPTY Never: Not empty
+        409 BUILT_IN Never: Built in
+        409 API_KEY_OVER Never: API key is over
+        409 QUOTA_EXCEEDED Never: Quota exceeded
         409 MANAGED_BY_FILE Never: Managed by a file
         409 ROLLBACK_UNAVAILABLE Never: No way back
         409 INSTANCES_EXIST Never: Instances exist
@@ -86,6 +92,8 @@ fn the_list_is_stable() {
         422 SETTINGS_INVALID Never: Settings do not fit
         422 MIGRATION_FAILED Never: Migration failed
         422 ROLLOUT_FAILED Never: Rollout failed
+        429 LOGIN_THROTTLED After(1): Too many logins
+        429 RATE_LIMITED After(1): Too many requests
         431 HEADERS_TOO_LARGE Never: Headers too large
         500 INTERNAL Never: Internal error
         500 PLUGIN_PANIC Never: Plugin panicked

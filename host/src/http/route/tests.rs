@@ -53,7 +53,9 @@ async fn start() -> Daemon {
         Ok(())
     };
     let store = Store::temporary(directory.path()).await;
-    let opened = Identity::open(&data, &store, &identity::Config::default(), show).await;
+    let opened =
+        Identity::open(&data, &store, &identity::Config::default(), Config::default().rate(), show)
+            .await;
     let identity = Arc::new(opened.unwrap());
     let events = Events::start(store.clone(), &event::Config::default(), &Tasks::default());
     let operations = Operations::new(store.clone(), events, Tasks::default());

@@ -130,7 +130,7 @@ fn a_key_narrows_and_never_widens() {
     land.world.bind(user, viewer.clone(), BindingScope::Project(land.own));
     land.world.bind(user, viewer, BindingScope::Project(land.sister));
     let scopes = ["s3.*.*", "mail.*.create"].map(|text| text.parse().unwrap());
-    let limits = Limits { scopes: Some(scopes.into()), project: Some(land.own) };
+    let limits = Limits { scopes: vec![scopes.into()], project: Some(land.own) };
     let caller = land.world.limited("u", limits);
     assert!(caller.allows(READ, &at(land.own, "s3", None)));
     assert!(!caller.allows(READ, &at(land.sister, "s3", None)), "another project");
@@ -138,7 +138,7 @@ fn a_key_narrows_and_never_widens() {
     assert!(!caller.allows("mail.instance.read", &at(land.own, "mail", None)), "not the key's");
     assert_eq!(caller.projects(), [land.own].into());
 
-    let limits = Limits { scopes: None, project: Some(land.own) };
+    let limits = Limits { scopes: Vec::new(), project: Some(land.own) };
     let admin = land.world.limited("admin", limits);
     assert!(admin.allows("s3.instance.create", &at(land.own, "s3", None)));
     assert!(!admin.allows_on_platform("core.element.read"), "a key of a project is of no platform");
@@ -196,10 +196,38 @@ fn a_refusal_names_permission_project_and_role() {
     let refused = caller.demand("s3.instance.update", &at(land.own, "s3", None)).unwrap_err();
     let wanted = Forbidden {
         permission: "s3.instance.update".to_owned(),
-        project: Some("own".to_owned()),
+        place: Place::Project("own".to_owned()),
         role: "operator",
     };
     assert_eq!(refused, wanted);
     let refused = caller.demand_on_platform("core.element.update").unwrap_err();
-    assert_eq!((refused.project, refused.role), (None, "platform-operator"));
+    assert_eq!((refused.place, refused.role), (Place::Platform, "platform-operator"));
+}
+
+#[test]
+fn nobody_gives_away_what_they_have_not() {
+    let mut land = land();
+    let user = land.world.user("u");
+    let binder = land.world.role(&["iam.role_binding.*", "s3.*.read"], &[]);
+    let (own, sister) = (BindingScope::Project(land.own), BindingScope::Project(land.sister));
+    land.world.bind(user, binder.clone(), own.clone());
+    let caller = land.world.caller("u");
+    assert!(caller.demand_to_pass_on(&binder, &own).is_ok(), "a role that one has there");
+    assert!(caller.demand_to_pass_on(&binder, &sister).is_err());
+    let viewer = RoleRef::BuiltIn(BuiltIn::Viewer);
+    assert!(caller.demand_to_pass_on(&viewer, &own).is_err());
+    assert!(caller.demand_everything().is_err());
+
+    land.world.bind(user, RoleRef::BuiltIn(BuiltIn::Owner), own.clone());
+    let owner = land.world.caller("u");
+    assert!(owner.demand_to_pass_on(&viewer, &own).is_ok());
+    assert!(owner.demand_to_pass_on(&viewer, &BindingScope::Organization(land.first)).is_err());
+    let limits = Limits { scopes: Vec::new(), project: Some(land.own) };
+    let narrowed = land.world.limited("u", limits);
+    assert!(narrowed.demand_to_pass_on(&viewer, &own).is_err(), "its key was made for less");
+
+    let denial = land.world.role(&[], &["s3.*.delete"]);
+    land.world.bind(user, denial, own.clone());
+    assert!(land.world.caller("u").demand_to_pass_on(&viewer, &own).is_err());
+    assert!(land.world.caller("admin").demand_everything().is_ok());
 }
