@@ -28,6 +28,7 @@ pub(crate) mod chain;
 pub(crate) mod check;
 pub(crate) mod checksum;
 mod error;
+mod fields;
 pub(crate) mod ledger;
 pub(crate) mod plan;
 mod progress;

@@ -4,19 +4,24 @@
 //! |---|---|
 //! | [`row`], [`rows`] | a resource as the store keeps it, and the statements on its table |
 //! | [`condition`], [`status`] | what is known of a resource, and the one word and conditions that follow from it |
+//! | [`cells`], [`document`] | a row as it lies in the database, and how a client sees it |
 //! | [`query`] | what a list is asked for: filter, order, page, members |
 //! | [`family`], [`view`], [`sealed`] | what it hangs under; how its plugin sees it; its secrets |
 //! | [`reconcile`] | having its plugin bring it about |
+//! | [`reads`] | reading for clients: one, or a page |
 //! | [`kept`] | how values are kept, on each database |
 //!
 //! Guarantees: reads never ask a plugin; every statement names its columns. Not here: HTTP, who may do what
 //! (`identity`), and what a type declares (`model`).
 
+pub(crate) mod cells;
 pub(crate) mod condition;
 pub(crate) mod config;
+pub(crate) mod document;
 pub(crate) mod family;
 pub(crate) mod kept;
 pub(crate) mod query;
+pub(crate) mod reads;
 pub(crate) mod reconcile;
 pub(crate) mod row;
 pub(crate) mod rows;

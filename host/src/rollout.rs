@@ -39,6 +39,7 @@ mod listeners;
 mod progress;
 mod reconcile;
 pub(crate) mod report;
+mod served;
 pub(crate) mod settings;
 mod stages;
 pub(crate) mod wanted;

@@ -26,6 +26,7 @@ mod error;
 pub(crate) mod fence;
 mod hold;
 mod open;
+mod readers;
 #[cfg(test)]
 pub(crate) mod testing;
 mod transaction;
@@ -36,6 +37,7 @@ pub(crate) mod writer;
 pub(crate) use config::{Config, SecretUrl};
 pub(crate) use error::Error;
 use hold::Hold;
+pub(crate) use readers::Readers;
 pub(crate) use transaction::Transaction;
 use transaction::Turns;
 
@@ -59,7 +61,7 @@ pub(crate) struct Store {
 #[derive(Debug, Clone)]
 enum Place {
     /// The data directory's own lock keeps others out.
-    File(PathBuf),
+    File { path: PathBuf, readers: Readers },
     /// A lock in the database keeps others out.
     Server(Arc<Hold>),
 }
@@ -84,10 +86,11 @@ impl Store {
 
     async fn open_file(config: &Config, path: &Path) -> Result<Self, Error> {
         let pool = open::sqlite(path, config).await?;
+        let readers = Readers::of(path, config.statement_timeout());
         let store = Self {
             connection: pool.clone().into(),
             turns: Some(Turns::new(config.lock_timeout())),
-            place: Place::File(path.to_owned()),
+            place: Place::File { path: path.to_owned(), readers },
         };
         version::settle(&store).await?;
         open::write_ahead(path, &pool).await?;
@@ -132,7 +135,15 @@ impl Store {
     /// The file, if it is one.
     pub(crate) fn sqlite_path(&self) -> Option<&Path> {
         match &self.place {
-            Place::File(path) => Some(path),
+            Place::File { path, .. } => Some(path),
+            Place::Server(..) => None,
+        }
+    }
+
+    /// Connections that read where they are used, if it is a file.
+    pub(crate) fn readers(&self) -> Option<&Readers> {
+        match &self.place {
+            Place::File { readers, .. } => Some(readers),
             Place::Server(..) => None,
         }
     }
@@ -144,7 +155,7 @@ impl Store {
     /// Cancel-safe.
     pub(crate) async fn lost(&self) -> Error {
         match &self.place {
-            Place::File(_) => std::future::pending().await,
+            Place::File { .. } => std::future::pending().await,
             Place::Server(hold) => hold.lost(HOLD_PERIOD).await,
         }
     }
@@ -164,9 +175,12 @@ impl Store {
 
     async fn close_all(self) -> Result<(), DbErr> {
         let Self { connection, turns: _, place } = self;
+        if let Place::File { readers, .. } = &place {
+            readers.close();
+        }
         connection.close().await?;
         match place {
-            Place::File(_) => Ok(()),
+            Place::File { .. } => Ok(()),
             Place::Server(hold) => hold.release().await.map_err(error::connecting),
         }
     }
@@ -215,7 +229,7 @@ impl fmt::Display for Backend {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(path) => write!(f, "{}", path.display()),
+            Self::File { path, .. } => write!(f, "{}", path.display()),
             Self::Server(hold) => write!(f, "{}", hold.url()),
         }
     }

@@ -7,13 +7,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use time::format_description::BorrowedFormatItem;
 use time::format_description::well_known::Rfc3339;
-use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
 
-const SHOWN: &[BorrowedFormatItem<'_>] =
-    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+/// How long its text is.
+pub(crate) const TEXT_BYTES: usize = "2026-02-03T04:05:06.000Z".len();
 
 /// A moment in UTC, to the millisecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -29,6 +27,29 @@ impl Timestamp {
     /// What the system's clock says.
     pub(crate) fn now() -> Self {
         Self::from(OffsetDateTime::now_utc())
+    }
+
+    /// It as text, which is always as long.
+    pub(crate) fn write(self, room: &mut [u8; TEXT_BYTES]) -> &str {
+        *room = *b"0000-00-00T00:00:00.000Z";
+        let (year, month, day) = self.0.to_calendar_date();
+        let year = u32::try_from(year).unwrap_or_default();
+        for (value, digits) in [
+            (year, 0..4),
+            (u32::from(u8::from(month)), 5..7),
+            (u32::from(day), 8..10),
+            (u32::from(self.0.hour()), 11..13),
+            (u32::from(self.0.minute()), 14..16),
+            (u32::from(self.0.second()), 17..19),
+            (u32::from(self.0.millisecond()), 20..23),
+        ] {
+            let mut rest = value;
+            for digit in room[digits].iter_mut().rev() {
+                *digit += u8::try_from(rest % 10).expect("a digit is below 10");
+                rest /= 10;
+            }
+        }
+        str::from_utf8(room).expect("digits and punctuation are ASCII")
     }
 
     /// It as the store's rows have it.
@@ -47,7 +68,7 @@ impl From<OffsetDateTime> for Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.format(SHOWN).map_err(|_no_such_component| fmt::Error)?)
+        f.write_str(self.write(&mut [0; TEXT_BYTES]))
     }
 }
 

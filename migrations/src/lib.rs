@@ -11,6 +11,7 @@ mod m0001_elements_and_operations;
 mod m0002_targets_of_operations;
 mod m0003_identity;
 mod m0004_events;
+mod m0005_resources;
 mod m0006_idempotency;
 
 /// Every step, oldest first.
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_targets_of_operations::Step),
             Box::new(m0003_identity::Step),
             Box::new(m0004_events::Step),
+            Box::new(m0005_resources::Step),
             Box::new(m0006_idempotency::Step),
         ]
     }

@@ -90,6 +90,7 @@ fn route<'p>(state: &State, parts: &'p Parts) -> Result<Routed<'p>, Problem> {
             Resolved::Route(found) => found,
             Resolved::NotOurs => return Err(respond::no_route(path)),
             Resolved::UnknownType { slug } => return Err(respond::no_type(slug)),
+            Resolved::Absent { model } => return Err(respond::absent(&model)),
             Resolved::UnknownPath { published } => {
                 return Err(respond::no_plugin_route(path, &published.generation.identity));
             }

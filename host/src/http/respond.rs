@@ -21,6 +21,7 @@ use crate::identity::quota::Exceeded;
 use crate::identity::{Empty, Forbidden, ProjectError, ProjectId, Unauthenticated};
 use crate::log;
 use crate::metrics::{self, HttpMetrics};
+use crate::model::TypeModel;
 use crate::plugin::conversation::{self as plugin, Fault};
 use crate::plugin::identity::Identity;
 use crate::rollout::wish::Refusal;
@@ -141,6 +142,16 @@ impl From<ProjectError> for Problem {
 /// Nobody serves this type.
 pub(crate) fn no_type(slug: &str) -> Problem {
     Problem::new(Code::TypeNotFound, format!("No element serves type {slug}.")).with("type", slug)
+}
+
+/// Nobody answers for this type now.
+pub(crate) fn absent(model: &TypeModel) -> Problem {
+    let TypeModel { slug, element, .. } = model;
+    let detail = format!("Nobody answers for type {slug} now; its resources can be read.");
+    Problem::new(Code::PluginUnavailable, detail)
+        .hint(format!("GET /v1/elements/{element} says why."))
+        .with("type", slug.as_str())
+        .with("element", element.as_str())
 }
 
 /// The plugin has no such path.

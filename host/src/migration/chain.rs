@@ -3,7 +3,8 @@
 //! A [`Chain`] is made from a descriptor and from nothing else. It guarantees: ids are UUIDs and each is
 //! there once, every dependency is known and comes before, there is no cycle, an expand step can be undone,
 //! and there are statements for this database. The order is the descriptor's own wherever the dependencies
-//! leave a choice, so it is the same on every daemon. What the statements say is `check`'s business.
+//! leave a choice, so it is the same on every daemon; first come the tables of declared resources. What the
+//! statements say is `check`'s business.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,8 +20,10 @@ use super::checksum::{Checksum, Content};
 use crate::store::Backend;
 
 mod error;
+mod tables;
 
 pub(crate) use error::ChainError;
+pub(crate) use tables::author;
 
 /// More are refused: it would be no schema's history but a mistake.
 const MIGRATIONS_MAX: usize = 2_000;
@@ -48,11 +51,22 @@ impl fmt::Display for MigrationId {
     }
 }
 
+/// Who wrote a migration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Author {
+    /// The plugin's author.
+    Plugin,
+    /// The host: it makes the table of a declared resource.
+    Host,
+}
+
 /// One migration, for one database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Migration {
     /// Its id, fixed for ever.
     pub(crate) id: MigrationId,
+    /// Who wrote it.
+    pub(crate) author: Author,
     /// A few words, for people.
     pub(crate) name: String,
     /// What comes before it.
@@ -90,7 +104,7 @@ impl Chain {
             return Err(ChainError::TooMany { n });
         }
         let (element, version) = identity(descriptor)?;
-        let mut migrations = Vec::with_capacity(n);
+        let mut migrations: Vec<_> = tables::of(descriptor, backend).collect();
         for declared in &descriptor.migrations {
             migrations.push(Arc::new(migration(declared, backend)?));
         }
@@ -157,7 +171,7 @@ fn migration(declared: &descriptor::Migration, backend: Backend) -> Result<Migra
     let is_uuid = |text: &String| text.parse::<MigrationId>().ok();
     let id = is_uuid(id).ok_or_else(|| ChainError::Id { name: name.clone(), id: id.clone() })?;
     let is_printable = !name.trim().is_empty() && !name.chars().any(char::is_control);
-    if !is_printable || name.chars().count() > NAME_CHARS_MAX {
+    if !is_printable || name.starts_with(tables::NAME) || name.chars().count() > NAME_CHARS_MAX {
         return Err(ChainError::Name { id, name: name.clone() });
     }
     let mut parsed = Vec::with_capacity(depends_on.len());
@@ -195,7 +209,17 @@ fn migration(declared: &descriptor::Migration, backend: Backend) -> Result<Migra
         down: down.as_deref(),
     });
     let (name, backfill) = (name.clone(), backfill.clone());
-    Ok(Migration { id, name, depends_on: parsed, phase: *phase, up, down, backfill, checksum })
+    Ok(Migration {
+        id,
+        author: Author::Plugin,
+        name,
+        depends_on: parsed,
+        phase: *phase,
+        up,
+        down,
+        backfill,
+        checksum,
+    })
 }
 
 /// Which migration is looked at, for what is said about its statements.

@@ -3,7 +3,7 @@
 //!
 //! The list: create, alter and drop own tables and indexes; insert, update, delete and select rows of own
 //! tables with known functions. Own is what the ledger says, and what the migration itself makes under a
-//! name that is the element's to give. Before the switch the old code still runs, so an expand step may add
+//! name that is the element's to give; of the tables of declared resources only its own columns (`resource`). Before the switch the old code still runs, so an expand step may add
 //! and fill and nothing else. Statements are matched part by part: what a newer parser adds is refused until
 //! somebody has thought about it, and so is what does not parse.
 //!
@@ -18,6 +18,7 @@ mod name;
 mod parse;
 mod query;
 mod refusal;
+mod resource;
 mod rows;
 mod table;
 mod types;
@@ -28,7 +29,7 @@ use std::collections::BTreeSet;
 use plugin_abi::descriptor::Phase;
 use sqlparser::ast::Statement;
 
-use super::chain::Migration;
+use super::chain::{Author, Migration};
 pub(crate) use refusal::{Direction, Reason, Refusal};
 pub(crate) use world::{Owner, World};
 
@@ -84,7 +85,7 @@ pub(crate) fn check(
         (Direction::Down, _any) => (migration.down.as_ref(), Mode::Free),
     };
     let statements = statements.map_or(&[][..], Vec::as_slice);
-    check_all(world, statements, mode).map_err(|(number, reason)| {
+    check_all(world, statements, mode, migration.author).map_err(|(number, reason)| {
         let (name, id) = (migration.name.clone(), migration.id);
         Box::new(Refusal { name, id, direction, number, reason })
     })
@@ -97,16 +98,18 @@ pub(crate) fn check(
 pub(crate) fn check_down(
     world: &mut World,
     statements: &[String],
+    author: Author,
 ) -> Result<Vec<Effect>, (usize, Reason)> {
-    check_all(world, statements, Mode::Free)
+    check_all(world, statements, Mode::Free, author)
 }
 
 fn check_all(
     world: &mut World,
     statements: &[String],
     mode: Mode,
+    author: Author,
 ) -> Result<Vec<Effect>, (usize, Reason)> {
-    let mut checker = Checker::new(world, mode);
+    let mut checker = Checker::new(world, mode, author);
     for (position, sql) in statements.iter().enumerate() {
         let parsed = parse::statement(checker.world.backend(), sql);
         parsed
@@ -121,6 +124,7 @@ fn check_all(
 struct Checker<'w> {
     world: &'w mut World,
     mode: Mode,
+    author: Author,
     /// Tables that this migration makes: the old code does not know them.
     fresh: BTreeSet<String>,
     /// Columns that it adds, of table and column, which rows of the old code leave without a value.
@@ -133,9 +137,9 @@ struct Checker<'w> {
 type Checked = Result<(), Reason>;
 
 impl<'w> Checker<'w> {
-    fn new(world: &'w mut World, mode: Mode) -> Self {
+    fn new(world: &'w mut World, mode: Mode, author: Author) -> Self {
         let (fresh, empty) = (BTreeSet::new(), BTreeSet::new());
-        Self { world, mode, fresh, empty, subqueries: Vec::new(), effects: Vec::new() }
+        Self { world, mode, author, fresh, empty, subqueries: Vec::new(), effects: Vec::new() }
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "what is not on the list is refused")]

@@ -124,6 +124,30 @@ pub(crate) enum Error {
         /// Why.
         reason: Reason,
     },
+    /// A declared field has no column.
+    #[error(
+        "table `{table}` has no column `{column}` for the declared field: write the step that adds it with `metapaas plugin migration new`"
+    )]
+    NoColumn {
+        /// Which table.
+        table: String,
+        /// Which field.
+        column: String,
+    },
+    /// The column of a declared field does not hold its values.
+    #[error(
+        "column `{column}` of table `{table}` is `{declared}` and cannot hold the declared field, which needs `{wanted}`: write the step that changes it with `metapaas plugin migration new`"
+    )]
+    ColumnType {
+        /// Which table.
+        table: String,
+        /// Which field.
+        column: String,
+        /// What it is.
+        declared: String,
+        /// What it must be.
+        wanted: &'static str,
+    },
     /// There is no way to undo a contract step.
     #[error(
         "contract migration `{name}` ({id}) has no `down` and stays applied; only a version that has it can come to serve"
@@ -166,6 +190,8 @@ impl Error {
             | Self::Occupied { .. }
             | Self::TooSlow { .. }
             | Self::DownRefused { .. }
+            | Self::NoColumn { .. }
+            | Self::ColumnType { .. }
             | Self::NoDown { .. }
             | Self::Backfill { .. } => false,
         }

@@ -13,7 +13,7 @@ use sea_orm::{
 use semver::Version;
 use time::OffsetDateTime;
 
-use super::chain::MigrationId;
+use super::chain::{Author, MigrationId};
 use super::checksum::Checksum;
 use super::phase_word;
 use crate::store::entity::{ledger, plugin_table};
@@ -293,15 +293,17 @@ pub(super) async fn tables_of(
     Ok(rows.into_iter().map(|row| row.name).collect())
 }
 
-/// Notes that a table belongs to an element.
+/// Notes that a table belongs to an element; one that the host made holds declared resources.
 pub(super) async fn own(
     db: &impl ConnectionTrait,
     element: &ElementName,
     table: &str,
+    author: Author,
 ) -> Result<(), LedgerError> {
     let row = plugin_table::ActiveModel {
         name: Set(table.to_owned()),
         element: Set(element.to_string()),
+        resource: Set(author == Author::Host),
     };
     plugin_table::Entity::insert(row).exec_without_returning(db).await?;
     Ok(())

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use plugin_abi::descriptor::Phase;
 use semver::Version;
 
-use super::chain::{Chain, Migration, MigrationId};
+use super::chain::{self, Author, Chain, Migration, MigrationId};
 use super::ledger::{Applied, Ledger, Rollback, Standing};
 
 /// See the module.
@@ -207,6 +207,10 @@ fn check_applied(target: &Chain, stays: &[&Applied]) -> Result<(), Box<PlanError
 fn check_unknown(target: &Chain, applied: &Applied) -> Result<(), Box<PlanError>> {
     let (name, id, version) = (applied.name.clone(), applied.id, applied.version.clone());
     let target = target.version().clone();
+    if chain::author(id, &name) == Author::Host {
+        // The table of a resource that is not declared any more: its rows stay until the element is purged.
+        return Ok(());
+    }
     if applied.version <= target {
         return Err(Box::new(PlanError::Lost { target, name, id, version }));
     }

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use packer::bundle::ElementName;
 use sea_orm::DatabaseTransaction;
 
-use super::chain::{Chain, Migration};
+use super::chain::{Author, Chain, Migration};
 use super::check::{self, Direction};
 use super::ledger::{self, Applied, Ledger, Rollback, Standing};
 use super::plan::{self, Plan, PlanError, Step};
 use super::schema::{self, Half, is_busy};
 use super::transaction::commit;
-use super::{Error, Migrations, Progress, Tell, backfill, phase_word};
+use super::{Error, Migrations, Progress, Tell, backfill, fields, phase_word};
 use crate::plugin::ProbedPlugin;
 use crate::store::Transaction;
 use crate::timestamp::Timestamp;
@@ -105,7 +105,7 @@ impl Migrations {
     /// [`Self::settle`].
     ///
     /// # Errors
-    /// Why a step was not run. It left nothing; those before it are applied, and [`Self::undo`] takes them
+    /// Why a step was not run, or which field has no column after all were. It left nothing; those before it are applied, and [`Self::undo`] takes them
     /// back.
     ///
     /// # Cancellation
@@ -118,6 +118,7 @@ impl Migrations {
     ) -> Result<MigratedPlugin, Error> {
         let plan = self.plan(&plugin, before).await?;
         self.run(&plan, tell).await?;
+        fields::check(self.store.connection(), &plugin.descriptor()).await?;
         Ok(MigratedPlugin { plugin, chain: plan.target })
     }
 
@@ -261,7 +262,7 @@ impl Migrations {
         let backend = self.store.backend();
         let mut world = schema::world(db, backend, element, target.slugs()).await?;
         let effects = check::check(&mut world, migration, Direction::Up)?;
-        let half = Half { name: &migration.name, id: migration.id, direction: Direction::Up };
+        let half = Half::of(migration, Direction::Up);
         self.execute(db, element, half, &migration.up, &effects).await?;
         if migration.backfill.is_some() {
             backfill::expect(db, element, migration.id).await?;
@@ -300,6 +301,10 @@ async fn check_taken(
     element: &ElementName,
     migration: &Migration,
 ) -> Result<(), Error> {
+    if migration.author == Author::Host {
+        // Its table is told instead: ids of the host's follow from that.
+        return Ok(());
+    }
     match ledger::owner_of(db, migration.id).await? {
         Some(owner) if owner != element.as_str() => {
             Err(Error::Taken { name: migration.name.clone(), id: migration.id, owner })

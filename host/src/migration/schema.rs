@@ -6,7 +6,7 @@ use packer::bundle::ElementName;
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Statement};
 use tokio::time::timeout;
 
-use super::chain::MigrationId;
+use super::chain::{Author, Migration, MigrationId};
 use super::check::{Direction, Effect, Owner, World};
 use super::error::{code, said};
 use super::ledger::LedgerError;
@@ -30,8 +30,8 @@ pub(super) async fn world(
     element: &ElementName,
     slugs: &[String],
 ) -> Result<World, Error> {
-    let owners = ledger::tables(db).await?;
-    let owners: BTreeMap<_, _> = owners.into_iter().map(|row| (row.name, row.element)).collect();
+    let mut owners: BTreeMap<_, _> =
+        ledger::tables(db).await?.into_iter().map(|row| (row.name.clone(), row)).collect();
     let sql = match backend {
         Backend::Sqlite => SQLITE_NAMES,
         Backend::Postgres => POSTGRES_NAMES,
@@ -43,7 +43,11 @@ pub(super) async fn world(
         match row.try_get::<Option<String>>("", "of")? {
             Some(table) => world.add_index(&name, &table),
             None => {
-                let owner = owners.get(&name).cloned().map_or(Owner::Nobody, Owner::Element);
+                let owned = owners.remove(&name);
+                if owned.as_ref().is_some_and(|row| row.resource) {
+                    world.add_resource(&name);
+                }
+                let owner = owned.map_or(Owner::Nobody, |row| Owner::Element(row.element));
                 world.add_table(&name, owner);
             }
         }
@@ -58,8 +62,18 @@ pub(super) struct Half<'a> {
     pub(super) name: &'a str,
     /// Its id.
     pub(super) id: MigrationId,
+    /// Who wrote it.
+    pub(super) author: Author,
     /// Which half of it.
     pub(super) direction: Direction,
+}
+
+impl<'a> Half<'a> {
+    /// One half of a migration.
+    pub(super) fn of(migration: &'a Migration, direction: Direction) -> Self {
+        let Migration { id, author, name, .. } = migration;
+        Self { name, id: *id, author: *author, direction }
+    }
 }
 
 impl Migrations {
@@ -84,11 +98,11 @@ impl Migrations {
         }
         for effect in effects {
             match effect {
-                Effect::Created(table) => ledger::own(db, element, table).await?,
+                Effect::Created(table) => ledger::own(db, element, table, half.author).await?,
                 Effect::Dropped(table) => ledger::disown(db, table).await?,
                 Effect::Renamed { from, to } => {
                     ledger::disown(db, from).await?;
-                    ledger::own(db, element, to).await?;
+                    ledger::own(db, element, to, half.author).await?;
                 }
             }
         }
@@ -106,7 +120,7 @@ impl Migrations {
         number: usize,
         sql: &str,
     ) -> Result<(), Error> {
-        let Half { name, id, direction } = half;
+        let Half { name, id, author: _, direction } = half;
         // Prepared, so that the server itself refuses a text that holds two.
         let statement = Statement::from_string(db.get_database_backend(), sql);
         let limit = self.config.statement_limit();

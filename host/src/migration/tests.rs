@@ -1,6 +1,7 @@
 //! The schema of elements on every database that there is: applied, undone, finalized, filled in, purged.
 
 mod filling;
+mod resources;
 mod steps;
 mod straying;
 

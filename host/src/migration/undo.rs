@@ -7,6 +7,7 @@
 use packer::bundle::ElementName;
 use sea_orm::DatabaseTransaction;
 
+use super::chain;
 use super::check::{self, Direction, World};
 use super::ledger::{self, Applied, Ledger};
 use super::plan::Plan;
@@ -73,7 +74,9 @@ impl Migrations {
         };
         let mut world = self.world_of(db, element).await?;
         let effects = check_down(&mut world, applied, down)?;
-        let half = Half { name: &applied.name, id: applied.id, direction: Direction::Down };
+        let author = chain::author(applied.id, &applied.name);
+        let direction = Direction::Down;
+        let half = Half { name: &applied.name, id: applied.id, author, direction };
         self.execute(db, element, half, down, &effects).await?;
         backfill::forget(db, applied.id).await?;
         Ok(ledger::remove(db, applied.id).await?)
@@ -128,7 +131,8 @@ fn check_down(
     applied: &Applied,
     down: &[String],
 ) -> Result<Vec<check::Effect>, Error> {
-    check::check_down(world, down).map_err(|(number, reason)| {
+    let author = chain::author(applied.id, &applied.name);
+    check::check_down(world, down, author).map_err(|(number, reason)| {
         let (name, id) = (applied.name.clone(), applied.id);
         Error::DownRefused { name, id, number, reason }
     })

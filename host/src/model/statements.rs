@@ -24,7 +24,7 @@ pub(crate) struct Sql {
     pub(crate) operation: &'static str,
     /// The row `$1` under `$2`.
     pub(crate) by_id: String,
-    /// Rows under `$1` with the name `$2`, two at most.
+    /// Rows under `$1` with the name `$2`, 64 at most.
     pub(crate) by_name: String,
     /// The row under `$1` with the name `$2` in the project `$3`.
     pub(crate) by_name_in_project: String,
@@ -98,7 +98,7 @@ impl Writer<'_> {
         let row = format!("SELECT {columns} FROM {table} WHERE ");
         let shown = format!("SELECT {columns}, {operation} FROM {table} WHERE ");
         let by_id = "id = $1 AND parent_id = $2";
-        let by_name = "parent_id = $1 AND name = $2 LIMIT 2";
+        let by_name = "parent_id = $1 AND name = $2 LIMIT 64";
         let in_project = "parent_id = $1 AND name = $2 AND project_id = $3";
         let sql = |head: &str, condition: &str| self.sql(&format!("{head}{condition}"));
         Sql {

@@ -3,7 +3,9 @@
 //! A table is immutable and replaced as a whole, so a request sees all of one rollout or nothing of it,
 //! keeps the descriptor it began with, and takes no lock. Replacing is one pointer store.
 //!
-//! Each generation brings its routes ready-made; a new table only says who has which type and which mount.
+//! Each generation brings its routes and the models of its types ready-made; a new table only says who has which
+//! type and which mount. A type that declares resources stays when nobody answers for it any more, so that its
+//! resources can be read; it is forgotten with its element.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +15,8 @@ use packer::bundle::ElementName;
 use plugin_abi::descriptor::{Descriptor, Route, RouteBase};
 
 use super::generation::Generation;
+use crate::model::{ModelError, TypeModel};
+use crate::timestamp::Timestamp;
 
 /// The prefix of every type's routes.
 pub(crate) const TYPES_PREFIX: &str = "/v1/types/";
@@ -23,6 +27,7 @@ pub(crate) struct Published {
     /// Who answers.
     pub(crate) generation: Arc<Generation>,
     routes: HashMap<RouteBase, Arc<Routes>>,
+    models: Vec<Arc<TypeModel>>,
 }
 
 /// The routes under one base.
@@ -39,12 +44,22 @@ struct Methods {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Table {
     elements: HashMap<ElementName, Arc<Published>>,
-    types: HashMap<String, Base>,
+    types: HashMap<String, ServedType>,
     /// Longest prefix first.
     mounts: Vec<(String, Base)>,
+}
+
+/// A type: what it declares, and who answers for it.
+#[derive(Debug, Clone)]
+pub(crate) struct ServedType {
+    /// What it declares, as it was published last.
+    pub(crate) model: Arc<TypeModel>,
+    /// Since when somebody answers for it, or nobody does.
+    pub(crate) since: Timestamp,
+    base: Option<Base>,
 }
 
 /// Who answers under one base, and for what.
@@ -52,6 +67,15 @@ pub(crate) struct Table {
 struct Base {
     published: Arc<Published>,
     routes: Arc<Routes>,
+}
+
+/// What becomes of an element's types when nobody answers for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Models {
+    /// Those that declare resources stay, to be read.
+    Keep,
+    /// They go.
+    Forget,
 }
 
 /// What a path and a method come to.
@@ -63,6 +87,11 @@ pub(crate) enum Resolved<'p> {
     UnknownType {
         /// Its slug.
         slug: &'p str,
+    },
+    /// A type for which nobody answers now.
+    Absent {
+        /// Which.
+        model: Arc<TypeModel>,
     },
     /// The plugin has no such path.
     UnknownPath {
@@ -120,6 +149,9 @@ pub(crate) enum Clash {
         /// What was asked for.
         prefix: String,
     },
+    /// What it declares cannot be served; the probe lets no such plugin pass.
+    #[error(transparent)]
+    Model(#[from] ModelError),
     /// A route is no path template, or there twice.
     #[error("route `{path}`: {reason}")]
     Route {
@@ -141,12 +173,18 @@ impl Published {
     /// When its descriptor declares what cannot be routed.
     pub(crate) fn new(generation: Arc<Generation>) -> Result<Arc<Self>, Clash> {
         let routes = routes(&generation.descriptor)?;
-        Ok(Arc::new(Self { generation, routes }))
+        let models = TypeModel::all_of(&generation.descriptor)?;
+        Ok(Arc::new(Self { generation, routes, models }))
     }
 
     /// A route of the descriptor.
     pub(crate) fn route(&self, position: u32) -> &Route {
         &self.generation.descriptor.routes[position as usize]
+    }
+
+    /// What its types declare.
+    pub(crate) fn models(&self) -> &[Arc<TypeModel>] {
+        &self.models
     }
 
     fn element(&self) -> &ElementName {
@@ -156,6 +194,23 @@ impl Published {
     fn base(self: &Arc<Self>, base: &RouteBase) -> Base {
         let routes = self.routes.get(base).cloned().unwrap_or_default();
         Base { published: Arc::clone(self), routes }
+    }
+}
+
+impl ServedType {
+    /// Who answers for it now.
+    #[expect(dead_code, reason = "the paths of resources ask it")]
+    pub(crate) fn published(&self) -> Option<&Arc<Published>> {
+        self.base.as_ref().map(|base| &base.published)
+    }
+
+    /// It when nobody answers for it any more.
+    fn left(&self, models: Models) -> Option<Self> {
+        if models == Models::Forget || self.model.is_bare() {
+            return None;
+        }
+        let since = if self.base.is_some() { Timestamp::now() } else { self.since };
+        Some(Self { model: Arc::clone(&self.model), since, base: None })
     }
 }
 
@@ -238,7 +293,12 @@ impl Table {
             let (slug, rest) = below.split_at(slug_len);
             return match self.types.get(slug) {
                 None => Resolved::UnknownType { slug },
-                Some(base) => base.resolve(method, if rest.is_empty() { "/" } else { rest }),
+                Some(ServedType { base: None, model, .. }) => {
+                    Resolved::Absent { model: Arc::clone(model) }
+                }
+                Some(ServedType { base: Some(base), .. }) => {
+                    base.resolve(method, if rest.is_empty() { "/" } else { rest })
+                }
             };
         }
         let mounted = self
@@ -246,6 +306,26 @@ impl Table {
             .iter()
             .find_map(|(prefix, base)| below(path, prefix).map(|rest| base.resolve(method, rest)));
         mounted.unwrap_or(Resolved::NotOurs)
+    }
+
+    /// The type of this slug.
+    #[expect(dead_code, reason = "the paths of resources ask it")]
+    pub(crate) fn type_of(&self, slug: &str) -> Option<&ServedType> {
+        self.types.get(slug)
+    }
+
+    /// Every type, in the order of slugs.
+    #[expect(dead_code, reason = "the paths of resources ask it")]
+    pub(crate) fn types(&self) -> Vec<&ServedType> {
+        let mut all: Vec<_> = self.types.values().collect();
+        all.sort_by(|one, other| one.model.slug.cmp(&other.model.slug));
+        all
+    }
+
+    /// What the types of an element declare.
+    pub(crate) fn models_of(&self, element: &ElementName) -> Vec<Arc<TypeModel>> {
+        let own = self.types.values().filter(|served| served.model.element == *element);
+        own.map(|served| Arc::clone(&served.model)).collect()
     }
 
     /// Who serves this element now.
@@ -278,15 +358,17 @@ impl Table {
 
     /// A table in which `published` answers for its element, and nobody did before.
     fn with(&self, published: &Arc<Published>, mounts: &[String]) -> Result<Self, Clash> {
-        let mut table = self.without(published.element());
+        let mut table = self.without(published.element(), Models::Forget);
         table.elements.insert(published.element().clone(), Arc::clone(published));
-        for declared in &published.generation.descriptor.types {
-            let slug = declared.slug.clone();
+        for model in &published.models {
+            let slug = model.slug.clone();
             if let Some(other) = table.types.get(&slug) {
-                return Err(Clash::Type { slug, owner: other.published.element().clone() });
+                return Err(Clash::Type { slug, owner: other.model.element.clone() });
             }
-            let base = published.base(&RouteBase::Type(slug.clone()));
-            table.types.insert(slug, base);
+            let answered = self.types.get(&slug).filter(|served| served.base.is_some());
+            let since = answered.map_or_else(Timestamp::now, |served| served.since);
+            let base = Some(published.base(&RouteBase::Type(slug.clone())));
+            table.types.insert(slug, ServedType { model: Arc::clone(model), since, base });
         }
         for prefix in mounts {
             table.check_mount(prefix)?;
@@ -297,16 +379,30 @@ impl Table {
         Ok(table)
     }
 
-    fn without(&self, element: &ElementName) -> Self {
+    /// A table in which these types are known, for which nobody answers.
+    fn knowing(mut self, models: Vec<Arc<TypeModel>>) -> Self {
+        for model in models {
+            let since = Timestamp::now();
+            let slug = model.slug.clone();
+            self.types.entry(slug).or_insert(ServedType { model, since, base: None });
+        }
+        self
+    }
+
+    fn without(&self, element: &ElementName, models: Models) -> Self {
         let is_other = |base: &Base| base.published.element() != element;
-        let types = self.types.iter().filter(|(_slug, base)| is_other(base));
+        let types = self.types.iter().filter_map(|(slug, served)| {
+            let is_others = served.model.element != *element;
+            let served = if is_others { Some(served.clone()) } else { served.left(models) };
+            Some((slug.clone(), served?))
+        });
         let mounts = self.mounts.iter().filter(|(_prefix, base)| is_other(base));
         let elements = self.elements.iter().filter(|(name, _published)| *name != element);
         Self {
             elements: elements
                 .map(|(name, published)| (name.clone(), Arc::clone(published)))
                 .collect(),
-            types: types.map(|(slug, base)| (slug.clone(), base.clone())).collect(),
+            types: types.collect(),
             mounts: mounts.cloned().collect(),
         }
     }
@@ -374,10 +470,29 @@ impl Tables {
         self.current.load().with(published, mounts).map(drop)
     }
 
-    /// Lets nobody answer for `element`.
+    /// Lets nobody answer for `element`. Its resources can still be read.
     pub(crate) fn withdraw(&self, element: &ElementName) {
+        self.change(|table| table.without(element, Models::Keep));
+    }
+
+    /// Lets nobody answer for `element`, and forgets its types.
+    pub(crate) fn forget(&self, element: &ElementName) {
+        self.change(|table| table.without(element, Models::Forget));
+    }
+
+    /// Lets nobody answer for `element`, whose types are these.
+    pub(crate) fn withdraw_to(&self, element: &ElementName, models: Vec<Arc<TypeModel>>) {
+        self.change(|table| table.without(element, Models::Forget).knowing(models));
+    }
+
+    /// Notes types for which nobody answers yet. Those that are there already stay.
+    pub(crate) fn know(&self, models: Vec<Arc<TypeModel>>) {
+        self.change(|table| table.clone().knowing(models));
+    }
+
+    fn change(&self, changed: impl FnOnce(&Table) -> Table) {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let table = self.current.load().without(element);
+        let table = changed(&self.current.load());
         self.current.store(Arc::new(table));
     }
 }

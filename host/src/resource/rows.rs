@@ -43,7 +43,7 @@ pub(crate) async fn find(
     found.map(|row| Row::of(model, backend, &row)).transpose()
 }
 
-/// The resources under `parent` with this name, in whatever projects; two are enough to know that it is not one.
+/// The resources under `parent` with this name, in whatever projects; more than 64 are not looked at.
 pub(crate) async fn named(
     db: &impl ConnectionTrait,
     model: &ResourceModel,

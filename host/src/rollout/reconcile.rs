@@ -17,6 +17,7 @@ use super::directory::{self, Entry};
 use super::element::{What, Wish};
 use super::failure::FailureKind;
 use super::report::Report;
+use super::served;
 use super::wanted::{self, Data, ManagedBy, Record};
 use super::watch_folder::Watch;
 use super::wish::{Asker, Change, Patch};
@@ -59,6 +60,9 @@ impl Elements {
     /// # Errors
     /// When the rows cannot be read.
     pub(crate) async fn resume(&self) -> Result<Resumed, Error> {
+        let known =
+            served::all(self.shared.store.connection()).await.map_err(wanted::Error::from)?;
+        self.shared.plugins.tables.know(known);
         let records = wanted::all(self.shared.store.connection()).await?;
         let mut unfinished = self.unfinished().await?;
         let mut reports = Vec::new();

@@ -23,7 +23,7 @@ pub(super) enum Action<'a> {
     /// then only known if the statement names it.
     Read { table: &'a str, column: &'a str, database: Option<&'a str> },
     /// Write rows.
-    Write { table: &'a str, database: Option<&'a str> },
+    Write { table: &'a str, change: Change<'a>, database: Option<&'a str> },
     /// Be a query.
     Select,
     /// Be a recursive query.
@@ -35,6 +35,17 @@ pub(super) enum Action<'a> {
     /// Change the schema, the connection or the file; or something that SQLite did not know when this was
     /// written.
     Other { what: &'static str, name: &'a str },
+}
+
+/// What becomes of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change<'a> {
+    /// New ones.
+    Insert,
+    /// Another value in this column.
+    Update(&'a str),
+    /// They go.
+    Delete,
 }
 
 /// The answer.
@@ -193,11 +204,12 @@ fn action<'a>(
 ) -> Action<'a> {
     let (name, second) = (first.unwrap_or_default(), second.unwrap_or_default());
     let other = |what| Action::Other { what, name };
+    let write = |change| Action::Write { table: name, change, database };
     match code {
         ffi::SQLITE_READ => Action::Read { table: name, column: second, database },
-        ffi::SQLITE_INSERT | ffi::SQLITE_UPDATE | ffi::SQLITE_DELETE => {
-            Action::Write { table: name, database }
-        }
+        ffi::SQLITE_INSERT => write(Change::Insert),
+        ffi::SQLITE_UPDATE => write(Change::Update(second)),
+        ffi::SQLITE_DELETE => write(Change::Delete),
         ffi::SQLITE_SELECT => Action::Select,
         ffi::SQLITE_RECURSIVE => Action::Recursive,
         ffi::SQLITE_FUNCTION => Action::Function { name: second },

@@ -21,7 +21,7 @@ pub(crate) struct Config {
     pub(crate) connect_timeout_ms: u64,
     /// How long a statement waits for what another one has locked.
     pub(crate) lock_timeout_ms: u64,
-    /// How long a statement may take on PostgreSQL, waiting included.
+    /// How long a statement may take on PostgreSQL, waiting included, and one that reads for a client on SQLite.
     pub(crate) statement_timeout_ms: u64,
     /// Connections that one element's plugin may have open at a time.
     pub(crate) plugin_connections_max: usize,
@@ -79,6 +79,11 @@ impl Config {
     /// How long connecting, or waiting for a free connection, may take.
     pub(super) fn connect_timeout(&self) -> Duration {
         Duration::from_millis(self.connect_timeout_ms)
+    }
+
+    /// How long a statement that reads for a client may take.
+    pub(super) fn statement_timeout(&self) -> Duration {
+        Duration::from_millis(self.statement_timeout_ms)
     }
 
     /// How long a statement of a plugin may take, waiting included.

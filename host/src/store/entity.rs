@@ -18,5 +18,6 @@ pub(crate) mod project;
 pub(crate) mod quota;
 pub(crate) mod role;
 pub(crate) mod role_binding;
+pub(crate) mod served_type;
 pub(crate) mod service_account;
 pub(crate) mod user;

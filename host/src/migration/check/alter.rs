@@ -46,10 +46,12 @@ impl Checker<'_> {
                 self.add_column(table, column_def)
             }
             AlterTableOperation::AddConstraint { constraint, not_valid: _ } => {
+                self.leaves_resources(table, || "it would add a constraint".to_owned())?;
                 self.add_constraint(table, constraint)
             }
             AlterTableOperation::DropColumn { drop_behavior, column_names, .. } => {
                 without("DROP COLUMN", &[("CASCADE", is_cascade(drop_behavior.as_ref()))])?;
+                column_names.iter().try_for_each(|name| self.leaves_host_column(table, name))?;
                 let names = column_names.iter().map(ToString::to_string).collect::<Vec<_>>();
                 self.suits_old_code(table, || {
                     format!("it would drop column `{}` of `{table}`", names.join("`, `"))
@@ -57,26 +59,39 @@ impl Checker<'_> {
             }
             AlterTableOperation::DropConstraint { drop_behavior, name, .. } => {
                 without("DROP CONSTRAINT", &[("CASCADE", is_cascade(drop_behavior.as_ref()))])?;
+                self.leaves_resources(table, || "it would drop a constraint".to_owned())?;
                 self.suits_old_code(table, || {
                     format!("it would drop constraint `{name}` of `{table}`")
                 })
             }
-            AlterTableOperation::RenameColumn { old_column_name, new_column_name: _ } => self
-                .suits_old_code(table, || {
+            AlterTableOperation::RenameColumn { old_column_name, new_column_name } => {
+                self.leaves_host_column(table, old_column_name)?;
+                self.leaves_host_column(table, new_column_name)?;
+                self.suits_old_code(table, || {
                     format!("it would rename column `{old_column_name}` of `{table}`")
-                }),
-            AlterTableOperation::RenameConstraint { old_name, new_name: _ } => self
-                .suits_old_code(table, || {
+                })
+            }
+            AlterTableOperation::RenameConstraint { old_name, new_name: _ } => {
+                self.leaves_resources(table, || "it would rename a constraint".to_owned())?;
+                self.suits_old_code(table, || {
                     format!("it would rename constraint `{old_name}` of `{table}`")
-                }),
+                })
+            }
             AlterTableOperation::ValidateConstraint { name } => self.suits_old_code(table, || {
                 format!("it would check constraint `{name}` of `{table}`")
             }),
             AlterTableOperation::RenameTable { table_name } => {
                 let (RenameTableNameKind::As(name) | RenameTableNameKind::To(name)) = table_name;
+                self.leaves_resources(table, || "it would rename the table".to_owned())?;
                 self.rename_table(table, name)
             }
             AlterTableOperation::AlterColumn { column_name, op } => {
+                self.leaves_host_column(table, column_name)?;
+                if matches!(op, AlterColumnOperation::SetNotNull) {
+                    self.leaves_resources(table, || {
+                        format!("column {column_name} would refuse what the host writes")
+                    })?;
+                }
                 self.alter_column(op)?;
                 self.suits_old_code(table, || {
                     format!("it would change column `{column_name}` of `{table}`")
@@ -124,6 +139,7 @@ impl Checker<'_> {
 
     fn add_column(&mut self, table: &str, column: &ColumnDef) -> Checked {
         self.column(table, column)?;
+        self.resource_column(table, column)?;
         let name = self.world.fold(&column.name);
         let kind = Added::of(column);
         if kind == Added::Empty {

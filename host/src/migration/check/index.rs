@@ -41,6 +41,9 @@ impl Checker<'_> {
             self.world.add_index(&index, &table);
         }
         self.index_columns(columns)?;
+        if *unique {
+            self.resource_index(&table, columns)?;
+        }
         if let Some(predicate) = predicate {
             self.expression(predicate)?;
         }
@@ -80,6 +83,7 @@ impl Checker<'_> {
     ) -> Checked {
         let AlterIndexOperation::RenameIndex { index_name } = operation;
         let (index, table) = self.own_index(name)?;
+        self.leaves_host_index(&table, &index)?;
         let renamed = self.new_index(index_name)?;
         self.suits_old_code(&table, || format!("it would rename index `{index}`"))?;
         self.world.drop_index(&index);

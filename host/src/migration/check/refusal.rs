@@ -87,6 +87,16 @@ pub(crate) enum Reason {
         /// Whose.
         owner: String,
     },
+    /// It does more with the table of a declared resource than have columns there.
+    #[error(
+        "{what}: `{table}` holds declared resources, whose rows are the host's; a migration may add, fill and drop columns of its own there, with indexes on them"
+    )]
+    OfResource {
+        /// Which table.
+        table: String,
+        /// What it does.
+        what: String,
+    },
     /// It names a table of the host or of the database.
     #[error(
         "`{name}` is the host's or the database's own; names that begin with `{prefix}` are reserved"

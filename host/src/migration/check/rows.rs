@@ -57,7 +57,8 @@ impl Checker<'_> {
         let TableObject::TableName(name) = table else {
             return Err(Reason::Part { statement: "INSERT", part: table.to_string() });
         };
-        self.own_table(name)?;
+        let table = self.own_table(name)?;
+        self.leaves_resources(&table, || "it would add rows".to_owned())?;
         if let Some(source) = source {
             self.query(source)?;
         }
@@ -99,7 +100,8 @@ impl Checker<'_> {
         } = update;
         let is_limited = !order_by.is_empty() || limit.is_some();
         without("UPDATE", &[("OUTPUT", output.is_some()), ("LIMIT", is_limited)])?;
-        self.written_table("UPDATE", table)?;
+        let table = self.written_table("UPDATE", table)?;
+        self.resource_assignments(&table, assignments)?;
         match from {
             None => {}
             Some(UpdateTableFromKind::AfterSet(tables)) => self.tables(tables)?,
@@ -140,6 +142,7 @@ impl Checker<'_> {
             return Err(Reason::Part { statement: "DELETE", part: "several tables".to_owned() });
         };
         let table = self.written_table("DELETE", table)?;
+        self.leaves_resources(&table, || "it would delete rows".to_owned())?;
         if let Some(using) = using {
             self.tables(using)?;
         }

@@ -8,7 +8,7 @@ use sqlparser::ast::{
 };
 use sqlparser::tokenizer::Token;
 
-use super::{Checked, Checker, Effect, Reason, parse, without};
+use super::{Author, Checked, Checker, Effect, Reason, parse, without};
 
 impl Checker<'_> {
     pub(super) fn create_table(&mut self, create: &CreateTable) -> Checked {
@@ -31,6 +31,9 @@ impl Checker<'_> {
         }
         // A table may refer to itself.
         self.world.create(&table);
+        if self.author == Author::Host {
+            self.world.add_resource(&table);
+        }
         self.fresh.insert(table.clone());
         for column in &create.columns {
             self.column(&table, column)?;
@@ -167,6 +170,9 @@ impl Checker<'_> {
         if referred == table || lets_go {
             return Ok(());
         }
+        self.leaves_resources(&referred, || {
+            format!("the rows of `{table}` would keep its own from being deleted (`ON DELETE CASCADE` or `SET NULL` would not)")
+        })?;
         self.suits_old_code(&referred, || {
             format!(
                 "the rows of `{table}` would keep those of `{referred}` from being deleted \
@@ -214,6 +220,7 @@ impl Checker<'_> {
 
     fn drop_table(&mut self, name: &ObjectName) -> Checked {
         let table = self.own_table(name)?;
+        self.leaves_resources(&table, || "it would drop the table".to_owned())?;
         self.suits_old_code(&table, || format!("it would drop table `{table}`"))?;
         self.world.drop(&table);
         self.fresh.remove(&table);
@@ -223,6 +230,7 @@ impl Checker<'_> {
 
     fn drop_index(&mut self, name: &ObjectName) -> Checked {
         let (index, table) = self.own_index(name)?;
+        self.leaves_host_index(&table, &index)?;
         self.suits_old_code(&table, || format!("it would drop index `{index}`"))?;
         self.world.drop_index(&index);
         Ok(())

@@ -26,6 +26,7 @@ fn migration(phase: Phase, up: &[&str], down: &[&str]) -> Migration {
     let owned = |all: &[&str]| all.iter().map(|sql| (*sql).to_owned()).collect::<Vec<_>>();
     Migration {
         id: "5f0c6f3e-0000-4000-8000-000000000001".parse::<MigrationId>().unwrap(),
+        author: Author::Plugin,
         name: "test".to_owned(),
         depends_on: Vec::new(),
         phase,
@@ -561,4 +562,70 @@ fn the_elements_own_prefix_is_not_a_reserved_one() {
     assert!(refusal.to_string().ends_with(
         "table `notes` must begin with `demo_` and be at most 63 characters of a-z, 0-9 and `_`"
     ));
+}
+
+#[test]
+fn a_resources_table_takes_columns_and_indexes_and_nothing_else() {
+    let outcome = |backend, sql: &str| {
+        let mut world = world(backend);
+        world.add_table("demo_disks", Owner::Element("demo-app".to_owned()));
+        world.add_resource("demo_disks");
+        world.add_index("demo_disks_by_age", "demo_disks");
+        world.add_index("demo_disks_size", "demo_disks");
+        let checked = check(&mut world, &migration(Phase::Contract, &[sql], &[]), Direction::Up);
+        checked.map(drop).map_err(|refusal| refusal.reason.to_string())
+    };
+    let fine = [
+        "ALTER TABLE demo_disks ADD COLUMN size bigint",
+        "ALTER TABLE demo_disks ADD COLUMN size bigint DEFAULT 5",
+        "ALTER TABLE demo_disks DROP COLUMN size",
+        "ALTER TABLE demo_disks RENAME COLUMN size TO bytes",
+        "CREATE INDEX demo_disks_by_size ON demo_disks (size, id)",
+        "CREATE UNIQUE INDEX demo_disks_by_serial ON demo_disks (project_id, serial)",
+        "DROP INDEX demo_disks_size",
+        "UPDATE demo_disks SET size = 5 WHERE name = 'a'",
+        "SELECT id, size FROM demo_disks",
+        "CREATE TABLE demo_x (disk uuid REFERENCES demo_disks (id) ON DELETE CASCADE)",
+    ];
+    let refused = [
+        ("DROP TABLE demo_disks", "it would drop the table"),
+        ("ALTER TABLE demo_disks RENAME TO demo_x", "it would rename the table"),
+        ("ALTER TABLE demo_disks DROP COLUMN status", "it would touch column `status`"),
+        ("ALTER TABLE demo_disks DROP COLUMN \"id\"", "it would touch column `id`"),
+        ("ALTER TABLE demo_disks RENAME COLUMN labels TO x", "it would touch column `labels`"),
+        (
+            "ALTER TABLE demo_disks ADD COLUMN size int NOT NULL DEFAULT 1",
+            "`NOT NULL` on column size",
+        ),
+        (
+            "ALTER TABLE demo_disks ADD COLUMN size int CHECK (size > 1)",
+            "would refuse what the host writes",
+        ),
+        (
+            "ALTER TABLE demo_disks ADD COLUMN note int REFERENCES demo_notes (id)",
+            "would refuse what the host writes",
+        ),
+        (
+            "CREATE UNIQUE INDEX demo_disks_one ON demo_disks (name)",
+            "a unique index on the host's columns alone",
+        ),
+        ("DROP INDEX demo_disks_by_age", "it would touch index `demo_disks_by_age`"),
+        ("INSERT INTO demo_disks (id) VALUES (1)", "it would add rows"),
+        ("DELETE FROM demo_disks", "it would delete rows"),
+        ("UPDATE demo_disks SET status = 'ACTIVE'", "it would touch column `status`"),
+        ("UPDATE demo_disks SET size = 1, generation = 2", "it would touch column `generation`"),
+        (
+            "CREATE TABLE demo_x (disk uuid REFERENCES demo_disks (id))",
+            "would keep its own from being deleted",
+        ),
+    ];
+    for backend in BOTH {
+        for sql in fine {
+            assert_eq!(outcome(backend, sql), Ok(()), "{backend:?} {sql}");
+        }
+        for (sql, wanted) in refused {
+            let told = outcome(backend, sql).unwrap_err();
+            assert!(told.contains(wanted), "{backend:?} {sql}: {told}");
+        }
+    }
 }

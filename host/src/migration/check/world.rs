@@ -1,6 +1,6 @@
 //! The tables and indexes that there are, and whose they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use packer::bundle::ElementName;
 
@@ -23,6 +23,8 @@ pub(crate) struct World {
     /// How names that the element gives may begin.
     prefixes: Vec<String>,
     tables: BTreeMap<String, Owner>,
+    /// Those that hold declared resources.
+    resources: BTreeSet<String>,
     /// Indexes with the table that each is of.
     indexes: BTreeMap<String, String>,
 }
@@ -36,8 +38,8 @@ impl World {
         if !is_reserved && !prefixes.contains(&by_element) {
             prefixes.push(by_element);
         }
-        let (tables, indexes) = (BTreeMap::new(), BTreeMap::new());
-        Self { element: element.clone(), backend, prefixes, tables, indexes }
+        let (tables, indexes, resources) = Default::default();
+        Self { element: element.clone(), backend, prefixes, tables, resources, indexes }
     }
 
     /// Which database it is.
@@ -55,6 +57,16 @@ impl World {
         self.tables.insert(name.to_owned(), owner);
     }
 
+    /// Notes that a table holds declared resources.
+    pub(crate) fn add_resource(&mut self, name: &str) {
+        self.resources.insert(name.to_owned());
+    }
+
+    /// Whether a table holds declared resources.
+    pub(super) fn is_resource(&self, table: &str) -> bool {
+        self.resources.contains(table)
+    }
+
     /// Notes that there is an index.
     pub(crate) fn add_index(&mut self, name: &str, table: &str) {
         self.indexes.insert(name.to_owned(), table.to_owned());
@@ -69,6 +81,7 @@ impl World {
     /// Notes that a table is gone, and its indexes with it.
     pub(super) fn drop(&mut self, table: &str) {
         self.tables.remove(table);
+        self.resources.remove(table);
         self.indexes.retain(|_index, of| of != table);
     }
 

@@ -35,6 +35,7 @@ fn chains(releases: &[Release]) -> Vec<Arc<Chain>> {
             };
             all.push(Arc::new(Migration {
                 id: id(number),
+                author: Author::Plugin,
                 name: format!("step {number}"),
                 depends_on,
                 phase: if *is_contract { Phase::Contract } else { Phase::Expand },

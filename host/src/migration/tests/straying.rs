@@ -12,7 +12,8 @@ use crate::store::Backend;
 /// Runs statements as if `check` had found nothing in them, and says what was found then.
 async fn run(place: &Place, statements: &[&str], effects: &[Effect]) -> Result<(), String> {
     let transaction = place.migrations.begin(&demo()).await.unwrap();
-    let half = Half { name: "test", id: id(1).parse().unwrap(), direction: Direction::Up };
+    let (author, direction) = (chain::Author::Plugin, Direction::Up);
+    let half = Half { name: "test", id: id(1).parse().unwrap(), author, direction };
     let statements: Vec<_> = statements.iter().map(|sql| (*sql).to_owned()).collect();
     let done = place.migrations.execute(&transaction, &demo(), half, &statements, effects).await;
     roll_back(transaction).await;

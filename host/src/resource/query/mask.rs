@@ -47,6 +47,14 @@ impl FieldMask {
         }
     }
 
+    /// Whether it asks for parts of members.
+    pub(crate) fn is_deep(&self) -> bool {
+        match &self.0 {
+            Shown::Whole => false,
+            Shown::Parts(parts) => parts.values().any(|part| *part != Shown::Whole),
+        }
+    }
+
     /// Takes out of `document` what is not shown.
     pub(crate) fn apply(&self, document: &mut Value) {
         self.0.apply(document);

@@ -1,61 +1,11 @@
-use plugin_abi::resource::{ConditionStatus, columns};
 use serde_json::{Map, json};
 
 use super::*;
-use crate::model::testing::{own_columns, resource};
-use crate::resource::condition::KeptCondition;
+use crate::model::testing::resource;
 use crate::resource::status::Status;
+use crate::resource::testing::{full_row, make_table, project};
 use crate::store::testing::Database;
 use crate::timestamp::Timestamp;
-
-/// A row of `demo` instances with a value in every column.
-fn row(name: &str, project: ProjectId) -> Row {
-    let fields = json!({
-        "size": 5, "medium": "ssd", "ratio": 0.1, "encrypted": true,
-        "expires_at": "2026-02-03T04:05:06.123Z", "order": {"a": [1, null, "\u{0}ü"]},
-        "password": "sealed", "serial": null, "address": "10.0.0.1", "handle": "h\"1",
-    });
-    let now = Timestamp::now();
-    Row {
-        id: Uuid::now_v7(),
-        project,
-        parent: None,
-        name: name.to_owned(),
-        description: "a 'quoted' \"text\"".to_owned(),
-        labels: [("env".to_owned(), "dev".to_owned())].into(),
-        annotations: [].into(),
-        generation: 3,
-        observed_generation: 2,
-        revision: 7,
-        status: Status::Updating,
-        status_message: "growing".to_owned(),
-        conditions: vec![KeptCondition {
-            r#type: "Ready".to_owned(),
-            status: ConditionStatus::False,
-            reason: "Growing".to_owned(),
-            message: String::new(),
-            last_transition_at: now,
-            observed_generation: 3,
-        }],
-        deletion_protection: true,
-        deleting_at: None,
-        last_operation: Some(Uuid::now_v7().to_string().parse().unwrap()),
-        created_at: now,
-        updated_at: now,
-        created_by: "user:admin".to_owned(),
-        fields: fields.as_object().cloned().unwrap(),
-    }
-}
-
-async fn make_table(database: &Database, model: &ResourceModel) {
-    let backend = database.backend().into();
-    let statements = columns::create(model.table(), backend).into_iter().chain(own_columns(model));
-    database.run(&statements.collect::<Vec<_>>().join(";")).await;
-}
-
-fn project() -> ProjectId {
-    ProjectId::of(Uuid::now_v7())
-}
 
 #[tokio::test]
 async fn a_row_read_is_the_row_written() {
@@ -64,14 +14,14 @@ async fn a_row_read_is_the_row_written() {
         let model = resource("instances");
         make_table(&database, &model).await;
         let db = store.connection();
-        let full = row("a", project());
+        let full = full_row("a", project());
         let fields = model.fields().iter().map(|field| (field.name().to_owned(), json!(null)));
         let empty = Row {
             parent: Some(Uuid::now_v7()),
             deleting_at: Some(Timestamp::now()),
             last_operation: None,
             fields: fields.collect::<Map<_, _>>(),
-            ..row("b", project())
+            ..full_row("b", project())
         };
         for written in [full, empty] {
             insert(db, &model, &written).await.unwrap();
@@ -94,7 +44,7 @@ async fn a_resource_is_found_under_its_parent_and_in_its_project_only() {
         let model = resource("instances");
         make_table(&database, &model).await;
         let db = store.connection();
-        let (one, other) = (row("a", project()), row("a", project()));
+        let (one, other) = (full_row("a", project()), full_row("a", project()));
         insert(db, &model, &one).await.unwrap();
         insert(db, &model, &other).await.unwrap();
         assert_eq!(named(db, &model, None, "a").await.unwrap().len(), 2);
@@ -120,7 +70,7 @@ async fn an_update_meets_the_revision_that_was_read_or_nothing() {
         let model = resource("instances");
         make_table(&database, &model).await;
         let db = store.connection();
-        let before = row("a", project());
+        let before = full_row("a", project());
         insert(db, &model, &before).await.unwrap();
         let mut after = before.clone();
         after.revision += 1;
@@ -144,8 +94,8 @@ async fn what_hangs_under_a_resource_is_found_and_what_does_not_is_not() {
         let store = database.open().await.unwrap();
         let (db, model) = (store.connection(), resource("instances"));
         make_table(&database, &model).await;
-        let top = row("top", project());
-        let below = |name| Row { parent: Some(top.id), ..row(name, top.project) };
+        let top = full_row("top", project());
+        let below = |name| Row { parent: Some(top.id), ..full_row(name, top.project) };
         let (first, second) = (below("first"), below("second"));
         for written in [&top, &first, &second] {
             insert(db, &model, written).await.unwrap();

@@ -7,6 +7,7 @@ use super::super::failure::{Failure, Stage, StageError};
 use super::super::listeners::Listeners;
 use super::super::progress::Progress;
 use super::super::report::Status;
+use super::super::served;
 use super::super::wanted::{self, Data};
 use super::Task;
 use crate::operation::OperationId;
@@ -62,7 +63,7 @@ impl Task {
             report.stages.clear();
         });
         let withdrawing = async {
-            self.shared.plugins.tables.withdraw(&self.name);
+            self.shared.plugins.tables.forget(&self.name);
             Ok(())
         };
         let withdrawn = progress.step(Stage::Resolve, "withdraw", withdrawing).await;
@@ -109,6 +110,9 @@ impl Task {
                 progress.step(Stage::Migrate, "purge", purging).await?;
             }
         }
+        served::forget(self.shared.store.connection(), &self.name)
+            .await
+            .map_err(|error| StageError::Record(error.into()))?;
         wanted::remove(self.shared.store.connection(), &self.name).await.map_err(StageError::Record)
     }
 

@@ -6,11 +6,12 @@ use super::super::failure::{Failure, Stage, StageError};
 use super::super::progress::{Progress, ROLLOUT_STEPS};
 use super::super::report::Status;
 use super::super::wanted::Wanted;
-use super::super::{health, stages};
+use super::super::{health, served, stages};
 use super::{Running, Task};
 use crate::log;
 use crate::migration::backfill::Pass;
 use crate::migration::{Chain, MigratedPlugin};
+use crate::model::TypeModel;
 use crate::operation::{Level, OperationId};
 use crate::plugin::ProbedPlugin;
 use crate::plugin::generation::Generation;
@@ -153,6 +154,7 @@ impl Task {
             self.end(generation).await;
             return Err(error);
         }
+        let models_before = self.shared.plugins.tables.load().models_of(&self.name);
         let switching = async {
             progress.close_calls()?;
             self.publish(&plugin, &generation, wanted).await
@@ -169,11 +171,12 @@ impl Task {
             checked.map_err(|reason| StageError::Check { reason })
         };
         if let Err(error) = progress.step(Stage::Serve, "check", checking).await {
-            self.switch_back();
+            self.switch_back(models_before);
             self.end(generation).await;
             return Err(error);
         }
         self.listeners.adopt(bound, &wanted.listeners, &self.name, &self.shared);
+        served::keep(&self.shared.store, &self.name, published.models()).await;
         let running = Running { plugin, wanted: wanted.clone(), published };
         let before = self.serving.replace(running);
         self.end_and_sweep(before);
@@ -215,10 +218,11 @@ impl Task {
         Ok(published)
     }
 
-    fn switch_back(&self) {
+    /// Lets whatever answered before answer again; if that was nothing, what was served last can be read.
+    fn switch_back(&self, models: Vec<Arc<TypeModel>>) {
         let tables = &self.shared.plugins.tables;
         match &self.serving {
-            None => tables.withdraw(&self.name),
+            None => tables.withdraw_to(&self.name, models),
             Some(before) => {
                 let back = tables.publish(&before.published, &before.wanted.mounts);
                 if let Err(clash) = back {

@@ -100,7 +100,9 @@ async fn migrate(store: &Store, fences: &Fences, element: &str, columns: &str) {
     let transaction = store.begin().await.unwrap();
     for sql in [
         format!("CREATE TABLE {table} {columns}"),
-        format!("INSERT INTO metapaas_plugin_tables VALUES ('{table}', '{element}')"),
+        format!(
+            "INSERT INTO metapaas_plugin_tables (name, element) VALUES ('{table}', '{element}')"
+        ),
     ] {
         transaction.execute_unprepared(&sql).await.unwrap();
     }
@@ -283,7 +285,9 @@ async fn every_type_survives() {
             let transaction = plugin.store.begin().await.unwrap();
             for sql in [
                 format!("CREATE TABLE {table} (value {declared})"),
-                format!("INSERT INTO metapaas_plugin_tables VALUES ('{table}', 'mine')"),
+                format!(
+                    "INSERT INTO metapaas_plugin_tables (name, element) VALUES ('{table}', 'mine')"
+                ),
             ] {
                 transaction.execute_unprepared(&sql).await.unwrap();
             }
@@ -680,7 +684,7 @@ async fn what_a_migration_adds_is_there_at_once() {
         for sql in [
             "ALTER TABLE mine_notes ADD COLUMN more BOOLEAN",
             "CREATE TABLE mine_more (id INTEGER)",
-            "INSERT INTO metapaas_plugin_tables VALUES ('mine_more', 'mine')",
+            "INSERT INTO metapaas_plugin_tables (name, element) VALUES ('mine_more', 'mine')",
         ] {
             transaction.execute_unprepared(sql).await.unwrap();
         }

@@ -47,6 +47,7 @@ async fn fill(database: &Database) -> Store {
         let table = plugin_table::ActiveModel {
             name: Set(name.to_owned()),
             element: Set("demo".to_owned()),
+            resource: Set(false),
         };
         plugin_table::Entity::insert(table)
             .exec_without_returning(store.connection())

@@ -11,6 +11,8 @@ pub(crate) struct Model {
     pub(crate) name: String,
     /// Whose.
     pub(crate) element: String,
+    /// Whether it holds declared resources: the host's rows, of which a plugin changes its own columns only.
+    pub(crate) resource: bool,
 }
 
 /// It stands alone.

@@ -19,7 +19,7 @@ use super::login::{Password, quoted};
 use super::postgres::PostgresSession;
 use super::session::Session;
 use super::sqlite::SqliteSession;
-use super::territory::{Columns, Tables};
+use super::territory::{Columns, Rows, Table, Tables};
 use super::{Error, Shared};
 use crate::store::{Backend, open};
 
@@ -202,15 +202,18 @@ impl Fence {
         Ok(owns_tables)
     }
 
-    async fn read_file(&self) -> Result<HashMap<String, Columns>, Error> {
+    async fn read_file(&self) -> Result<HashMap<String, Table>, Error> {
         let db = self.shared.store.connection();
-        let sql = "SELECT t.name AS owned, c.name AS name, c.type AS type FROM metapaas_plugin_tables t \
+        let sql = "SELECT t.name AS owned, t.resource AS resource, c.name AS name, c.type AS type FROM metapaas_plugin_tables t \
             LEFT JOIN pragma_table_info(t.name) c WHERE t.element = $1";
         let owned =
             Statement::from_sql_and_values(DbBackend::Sqlite, sql, [self.element.as_str().into()]);
-        let mut tables: HashMap<String, Columns> = HashMap::new();
+        let mut tables: HashMap<String, Table> = HashMap::new();
         for row in db.query_all_raw(owned).await? {
-            let columns = tables.entry(row.try_get("", "owned")?).or_default();
+            let rows = Rows::of(row.try_get("", "resource")?);
+            let table = tables.entry(row.try_get("", "owned")?);
+            let Table { columns, .. } =
+                table.or_insert_with(|| Table { rows, columns: Columns::new() });
             let name: Option<String> = row.try_get("", "name")?;
             let declared: Option<String> = row.try_get("", "type")?;
             if let (Some(name), Some(declared)) = (name, declared) {
@@ -225,15 +228,18 @@ impl Fence {
         Ok(tables)
     }
 
-    async fn read_server(&self) -> Result<HashMap<String, Columns>, Error> {
-        let sql = "SELECT name FROM metapaas_plugin_tables WHERE element = $1";
+    async fn read_server(&self) -> Result<HashMap<String, Table>, Error> {
+        let sql = "SELECT name, resource FROM metapaas_plugin_tables WHERE element = $1";
         let owned = Statement::from_sql_and_values(
             DbBackend::Postgres,
             sql,
             [self.element.as_str().into()],
         );
         let rows = self.shared.store.connection().query_all_raw(owned).await?;
-        let tables = rows.iter().map(|row| Ok((row.try_get("", "name")?, Columns::new())));
+        let tables = rows.iter().map(|row| {
+            let rows = Rows::of(row.try_get("", "resource")?);
+            Ok((row.try_get("", "name")?, Table { rows, columns: Columns::new() }))
+        });
         tables.collect()
     }
 

@@ -9,6 +9,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 
 use super::Error;
 use super::login::{Password, RoleName, quoted};
+use super::territory::is_hosts;
 use crate::store::Store;
 use crate::store::hold::{RIGHTS, SPACE};
 
@@ -120,7 +121,8 @@ impl Home {
         Ok(())
     }
 
-    /// Lets the role use a table and the sequences of its columns.
+    /// Lets the role use a table and the sequences of its columns; of a table of declared resources, read it and
+    /// update the plugin's columns.
     pub(super) async fn grant(
         &self,
         db: &impl ConnectionTrait,
@@ -140,9 +142,8 @@ impl Home {
         if is_view_of_the_owner || !["r", "p", "v"].contains(&&*kind) {
             return Err(Error::NoPlainTable { table: table.to_owned() });
         }
-        let sql =
-            format!("GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE {qualified} TO {quoted_role}");
-        execute(db, &sql).await?;
+        let rights = rights(db, table, &qualified).await?;
+        execute(db, &format!("GRANT {rights} ON TABLE {qualified} TO {quoted_role}")).await?;
         let sql = "SELECT d.objid::regclass::text AS name FROM pg_depend d \
             JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S' \
             WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass \
@@ -176,9 +177,9 @@ impl Home {
         execute(&transaction, &sql).await?;
         let sql = "SELECT t.name FROM metapaas_plugin_tables t, \
             to_regclass(quote_ident($3) || '.' || quote_ident(t.name)) c \
-            WHERE t.element = $1 AND c IS NOT NULL AND NOT (has_table_privilege($2, c, 'SELECT') \
+            WHERE t.element = $1 AND c IS NOT NULL AND (t.resource OR NOT (has_table_privilege($2, c, 'SELECT') \
             AND has_table_privilege($2, c, 'INSERT') AND has_table_privilege($2, c, 'UPDATE') \
-            AND has_table_privilege($2, c, 'DELETE'))";
+            AND has_table_privilege($2, c, 'DELETE')))";
         let values = [element.as_str().into(), role.as_str().into(), self.schema.as_str().into()];
         for ungranted in all(&transaction, sql, values).await? {
             let table: String = ungranted.try_get("", "name")?;
@@ -201,6 +202,30 @@ impl Home {
         }
         Ok(())
     }
+}
+
+/// What a role may do with a table of its element.
+async fn rights(db: &impl ConnectionTrait, table: &str, qualified: &str) -> Result<String, DbErr> {
+    let sql = "SELECT resource FROM metapaas_plugin_tables WHERE name = $1";
+    let is_resource = match one(db, sql, [table.into()]).await? {
+        Some(row) => row.try_get("", "resource")?,
+        None => false,
+    };
+    if !is_resource {
+        return Ok("SELECT, INSERT, UPDATE, DELETE".to_owned());
+    }
+    let sql = "SELECT attname::text AS name FROM pg_attribute \
+        WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum";
+    let mut own = Vec::new();
+    for row in all(db, sql, [qualified.into()]).await? {
+        let name: String = row.try_get("", "name")?;
+        if !is_hosts(&name) {
+            own.push(quoted(&name));
+        }
+    }
+    let update =
+        if own.is_empty() { String::new() } else { format!(", UPDATE ({})", own.join(", ")) };
+    Ok(format!("SELECT{update}"))
 }
 
 async fn exists(db: &impl ConnectionTrait, role: &RoleName) -> Result<bool, DbErr> {

@@ -6,12 +6,41 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{PoisonError, RwLock};
 
+use plugin_abi::resource::columns;
+
+use crate::store::authorizer::Change;
+
+/// A table of an element.
+#[derive(Debug)]
+pub(super) struct Table {
+    /// Whose its rows are.
+    pub(super) rows: Rows,
+    /// Its columns.
+    pub(super) columns: Columns,
+}
+
+/// Whose the rows of a table are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rows {
+    /// The plugin's.
+    Plugins,
+    /// The host's: they are declared resources, in which the plugin has columns of its own.
+    Hosts,
+}
+
+impl Rows {
+    /// As `metapaas_plugin_tables` has it.
+    pub(super) fn of(resource: bool) -> Self {
+        if resource { Self::Hosts } else { Self::Plugins }
+    }
+}
+
 /// The tables of an element.
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
     /// Grows with every change: what was compiled for an older one is compiled anew.
     pub(super) edition: u64,
-    tables: HashMap<String, Columns>,
+    tables: HashMap<String, Table>,
 }
 
 /// The declared type of each column that has one; empty on PostgreSQL, which tells types with the rows.
@@ -19,11 +48,9 @@ pub(super) type Columns = HashMap<String, String>;
 
 impl Tables {
     /// The tables with these columns, as the `edition`th state of them.
-    pub(super) fn new(edition: u64, tables: impl IntoIterator<Item = (String, Columns)>) -> Self {
-        let tables = tables
-            .into_iter()
-            .map(|(table, columns)| (table.to_ascii_lowercase(), columns))
-            .collect();
+    pub(super) fn new(edition: u64, tables: impl IntoIterator<Item = (String, Table)>) -> Self {
+        let tables =
+            tables.into_iter().map(|(name, table)| (name.to_ascii_lowercase(), table)).collect();
         Self { edition, tables }
     }
 
@@ -32,9 +59,24 @@ impl Tables {
         self.tables.contains_key(&*lowercase(table))
     }
 
+    /// May the plugin do that with rows of this table?
+    pub(super) fn may_write(&self, table: &str, change: Change<'_>) -> bool {
+        match (self.tables.get(&*lowercase(table)), change) {
+            (None, _) => false,
+            (Some(Table { rows: Rows::Plugins, .. }), _) => true,
+            (Some(Table { rows: Rows::Hosts, columns }), Change::Update(column)) => {
+                let column = lowercase(column);
+                // The number by which SQLite knows a row is not among the columns either.
+                columns.contains_key(&*column) && !is_hosts(&column)
+            }
+            (Some(Table { rows: Rows::Hosts, .. }), Change::Insert | Change::Delete) => false,
+        }
+    }
+
     /// How a column of an own table was declared.
     pub(crate) fn declared(&self, table: &str, column: &str) -> Option<&str> {
-        self.tables.get(&*lowercase(table))?.get(&*lowercase(column)).map(String::as_str)
+        let table = self.tables.get(&*lowercase(table))?;
+        table.columns.get(&*lowercase(column)).map(String::as_str)
     }
 
     /// Their names, for people.
@@ -67,6 +109,11 @@ impl Names {
         let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
         known.contains(&*name) || MODULES.iter().any(|prefix| name.starts_with(prefix))
     }
+}
+
+/// Is this a column of every resource's table?
+pub(super) fn is_hosts(column: &str) -> bool {
+    columns::ALL.iter().any(|own| own.name == column)
 }
 
 fn lowercase(name: &str) -> std::borrow::Cow<'_, str> {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use expect_test::{ExpectFile, expect_file};
+use plugin_abi::resource::columns;
 use sea_orm::ConnectionTrait as _;
 use sqlx::AssertSqlSafe;
 
@@ -52,7 +53,9 @@ impl Street {
         let transaction = self.store.begin().await.unwrap();
         for sql in [
             format!("CREATE TABLE {table} {columns}"),
-            format!("INSERT INTO metapaas_plugin_tables VALUES ('{table}', '{element}')"),
+            format!(
+                "INSERT INTO metapaas_plugin_tables (name, element) VALUES ('{table}', '{element}')"
+            ),
         ] {
             transaction.execute_unprepared(&sql).await.unwrap();
         }
@@ -469,7 +472,7 @@ async fn a_trigger_of_ones_own_reaches_no_further() {
         "CREATE TRIGGER mine_spy AFTER INSERT ON mine_notes BEGIN \
          INSERT INTO theirs_notes (text) VALUES (new.text); END",
         "CREATE VIEW mine_view AS SELECT * FROM theirs_notes",
-        "INSERT INTO metapaas_plugin_tables VALUES ('mine_view', 'mine')",
+        "INSERT INTO metapaas_plugin_tables (name, element) VALUES ('mine_view', 'mine')",
     ] {
         street.host(sql).await;
     }
@@ -497,4 +500,49 @@ async fn a_table_that_came_a_moment_ago_is_known() {
     }
     lease.give_back().await;
     street.end().await;
+}
+
+#[tokio::test]
+async fn of_declared_resources_a_plugin_reads_all_and_writes_its_own_columns() {
+    for database in Database::each().await {
+        let street = Street::of(database).await;
+        let transaction = street.store.begin().await.unwrap();
+        for sql in columns::create("mine_disks", street.store.backend().into()).into_iter().chain([
+            "ALTER TABLE mine_disks ADD COLUMN size bigint".to_owned(),
+            "INSERT INTO metapaas_plugin_tables (name, element, resource) VALUES ('mine_disks', 'mine', true)"
+                .to_owned(),
+        ]) {
+            transaction.execute_unprepared(&sql).await.unwrap();
+        }
+        street.fences.grant(&transaction, &mine(), "mine_disks").await.unwrap();
+        transaction.commit().await.unwrap();
+        street.fences.refresh(&mine()).await.unwrap();
+        let refused = match street.store.backend() {
+            Backend::Sqlite => "23 Table(\"mine_disks\")",
+            Backend::Postgres => "42501",
+        };
+        let mut lease = street.lease().await;
+        for (sql, outcome) in [
+            ("SELECT * FROM mine_disks", "0 rows"),
+            ("UPDATE mine_disks SET size = size + 1 WHERE name = 'a'", "0 rows"),
+            ("UPDATE mine_disks SET status = 'ACTIVE'", refused),
+            ("UPDATE mine_disks SET size = 1, revision = revision + 1", refused),
+            ("DELETE FROM mine_disks", refused),
+            ("INSERT INTO mine_disks (size) VALUES (1)", refused),
+        ] {
+            assert_eq!(attempt(&mut lease, sql).await, outcome, "{sql}");
+        }
+        if street.store.backend() == Backend::Sqlite {
+            assert_eq!(attempt(&mut lease, "UPDATE mine_disks SET rowid = 7").await, refused);
+        }
+        lease.give_back().await;
+        // A daemon that starts anew mends the same rights and no more.
+        street.fences.forget(&mine());
+        let mut lease = street.lease().await;
+        assert_eq!(attempt(&mut lease, "UPDATE mine_disks SET status = 'x'").await, refused);
+        assert_eq!(attempt(&mut lease, "UPDATE mine_disks SET size = 1").await, "0 rows");
+        lease.give_back().await;
+        street.host("DROP TABLE mine_disks").await;
+        street.end().await;
+    }
 }

@@ -24,7 +24,9 @@ pub(super) fn verdict(ground: Ground<'_>, action: Action<'_>) -> Verdict {
         Action::Read { table, column: _, database } => {
             is_main(database) && (ground.own.has(table) || is_table_function(table))
         }
-        Action::Write { table, database } => is_main(database) && ground.own.has(table),
+        Action::Write { table, change, database } => {
+            is_main(database) && ground.own.may_write(table, change)
+        }
         Action::Function { name } => is_one_of(&FUNCTIONS, name),
         Action::Transaction | Action::Other { .. } => false,
     };

@@ -30,7 +30,7 @@ pub(super) const FOREIGN: &[&str] = &[
     "SELECT * FROM mine_notes UNION ALL SELECT * FROM theirs_notes",
     "INSERT INTO theirs_notes (text) VALUES ('mine now')",
     "INSERT INTO mine_notes (text) SELECT text FROM theirs_notes",
-    "INSERT INTO metapaas_plugin_tables VALUES ('theirs_notes', 'mine') ON CONFLICT (name) DO UPDATE SET element = 'mine'",
+    "INSERT INTO metapaas_plugin_tables (name, element) VALUES ('theirs_notes', 'mine') ON CONFLICT (name) DO UPDATE SET element = 'mine'",
     "UPDATE theirs_notes SET text = 'x'",
     "UPDATE mine_notes SET text = t.text FROM theirs_notes AS t",
     "UPDATE metapaas_plugin_tables SET element = 'mine'",
