@@ -7,6 +7,7 @@
 //! | [`cells`], [`document`] | a row as it lies in the database, and how a client sees it |
 //! | [`query`] | what a list is asked for: filter, order, page, members |
 //! | [`family`], [`view`], [`sealed`] | what it hangs under; how its plugin sees it; its secrets |
+//! | [`news`] | what is told of a change |
 //! | [`reconcile`] | having its plugin bring it about |
 //! | [`reads`] | reading for clients: one, or a page |
 //! | [`kept`] | how values are kept, on each database |
@@ -20,6 +21,7 @@ pub(crate) mod config;
 pub(crate) mod document;
 pub(crate) mod family;
 pub(crate) mod kept;
+pub(crate) mod news;
 pub(crate) mod query;
 pub(crate) mod reads;
 pub(crate) mod reconcile;

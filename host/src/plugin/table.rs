@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwap, Guard};
 use packer::bundle::ElementName;
 use plugin_abi::descriptor::{Descriptor, Route, RouteBase};
+use tokio::sync::watch;
 
 use super::generation::Generation;
 use crate::model::{ModelError, TypeModel};
@@ -437,6 +438,8 @@ fn below<'p>(path: &'p str, prefix: &str) -> Option<&'p str> {
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
     current: ArcSwap<Table>,
+    /// Told of each change of the table, after it is in force.
+    switches: watch::Sender<()>,
     /// Held while a table is derived from the one before it; never by a request.
     changing: Mutex<()>,
 }
@@ -445,6 +448,11 @@ impl Tables {
     /// The table in force, for as long as the guard is held.
     pub(crate) fn load(&self) -> Guard<Arc<Table>> {
         self.current.load()
+    }
+
+    /// Sees every change of the table from now on.
+    pub(crate) fn switches(&self) -> watch::Receiver<()> {
+        self.switches.subscribe()
     }
 
     /// Lets `published` answer for its element, with the mounts that were granted to it.
@@ -459,6 +467,7 @@ impl Tables {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let table = self.current.load().with(published, mounts)?;
         self.current.store(Arc::new(table));
+        self.switches.send_replace(());
         Ok(())
     }
 
@@ -494,6 +503,7 @@ impl Tables {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let table = changed(&self.current.load());
         self.current.store(Arc::new(table));
+        self.switches.send_replace(());
     }
 }
 

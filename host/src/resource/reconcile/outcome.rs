@@ -17,6 +17,9 @@ use crate::timestamp::Timestamp;
 /// The reason of a failure that is the plugin's own: what it said makes no sense.
 const NONSENSE: &str = "PluginNonsense";
 
+/// The reason of what is on its way for too long.
+const TOO_LONG: &str = "ProvisionTimeout";
+
 /// What comes after a pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Next {
@@ -112,9 +115,16 @@ pub(super) fn take_trouble(row: &mut Row, trouble: Trouble, now: Timestamp) -> N
     fail(row, now, trouble.reason, trouble.message, Retry::BackOff)
 }
 
-/// Notes that it took too long, or failed for good: from now on the status is ERROR.
-pub(super) fn stall(row: &mut Row, reason: &str, message: &str, now: Timestamp) {
-    stalled(row, now, Some((reason, message)));
+/// Notes that it takes too long: from now on the status is ERROR, although `next` is tried.
+pub(super) fn stall(row: &mut Row, next: &Next, now: Timestamp) {
+    match next {
+        Next::Failed { reason, message, .. } => stalled(row, now, Some((reason, message))),
+        Next::Again { message, .. } => {
+            let message = format!("it takes too long: {message}");
+            stalled(row, now, Some((TOO_LONG, &message)));
+        }
+        Next::Settled { .. } | Next::Gone => {}
+    }
 }
 
 fn fail(row: &mut Row, now: Timestamp, reason: &str, message: String, retry: Retry) -> Next {
@@ -189,9 +199,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::identity::ProjectId;
     use crate::model::testing::resource;
     use crate::resource::condition::{find, is_true};
     use crate::resource::testing;
+
+    fn fresh() -> Row {
+        let project = ProjectId::of(uuid::Uuid::nil());
+        let (generation, observed_generation, conditions) = (1, 0, Vec::new());
+        Row { generation, observed_generation, conditions, ..testing::row("first", project) }
+    }
 
     fn settled() -> ReconcileAnswer {
         let outcome = Outcome::Settled { again_after_ms: Some(5) };
@@ -211,7 +228,7 @@ mod tests {
 
     #[test]
     fn what_was_said_of_an_older_generation_is_not_taken_for_the_newest() {
-        let mut row = testing::row(&resource("instances"));
+        let mut row = fresh();
         row.generation = 3;
         let again_after = Some(Duration::from_millis(5));
         assert_eq!(taken(&mut row, 2, settled()), Next::Settled { again_after });
@@ -226,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_plugin_says_its_own_fields_and_no_others() {
-        let fresh = testing::row(&resource("instances"));
+        let fresh = fresh();
         for (fields, told) in [
             (
                 json!({"nonsense": 1}),
@@ -253,7 +270,7 @@ mod tests {
 
     #[test]
     fn what_is_taken_down_is_gone_when_it_settles() {
-        let mut row = testing::row(&resource("instances"));
+        let mut row = fresh();
         row.deleting_at = Some(Timestamp::now());
         assert_eq!(taken(&mut row, 1, settled()), Next::Gone);
     }
@@ -265,7 +282,7 @@ mod tests {
             let outcome = Outcome::Failed { reason, message, retryable };
             ReconcileAnswer { outcome, ..settled() }
         };
-        let mut row = testing::row(&resource("instances"));
+        let mut row = fresh();
         taken(&mut row, 1, failed(true));
         assert!(is_true(&row.conditions, RECONCILING) && find(&row.conditions, STALLED).is_none());
         taken(&mut row, 1, failed(false));
