@@ -21,7 +21,9 @@ use crate::metrics::Metrics;
 use crate::migration::Migrations;
 use crate::operation::Operations;
 use crate::plugin::Plugins;
+use crate::resource::reconcile::{Parts, Reconciler};
 use crate::rollout::{Elements, Folders};
+use crate::secret::Secrets;
 use crate::services::Offer;
 use crate::shutdown::{Outcome, Signals, Tasks};
 use crate::store::Store;
@@ -62,7 +64,7 @@ mod plugin;
 #[allow(dead_code, unused_imports, reason = "what uses it comes with the rest of the engine")]
 mod resource;
 mod rollout;
-#[allow(dead_code, reason = "what uses it comes with the rest of the engine")]
+#[allow(dead_code, reason = "the services that open secrets come with the rest of the engine")]
 mod secret;
 mod services;
 mod shutdown;
@@ -133,6 +135,8 @@ async fn serve_until_told(
     let events = Events::start(store.clone(), &config.event, &plugin_side);
     let operations = Operations::new(store.clone(), events, plugin_side.clone());
     operations.prune_by_period(&config.operation);
+    let secrets = Secrets::open(&config.secret, &data)?;
+    bring_about(&config, &store, &plugins, &operations, secrets, &plugin_side);
     let migrations = Migrations::new(store.clone(), fences, config.migration.clone());
     let kept = store.clone();
     let folders = Folders { bundles: config.bundles(), elements: config.elements.clone() };
@@ -183,6 +187,26 @@ async fn serve_until_told(
             Ok(Exit::Interrupted)
         }
     }
+}
+
+/// Has plugins bring about what clients want of their resources, until the daemon ends.
+fn bring_about(
+    config: &Config,
+    store: &Store,
+    plugins: &Arc<Plugins>,
+    operations: &Operations,
+    secrets: Secrets,
+    plugin_side: &Tasks,
+) {
+    let reconciler = Reconciler::new(Parts {
+        store: store.clone(),
+        plugins: Arc::clone(plugins),
+        operations: operations.clone(),
+        secrets,
+        config: config.resource.clone(),
+        tasks: plugin_side.clone(),
+    });
+    plugin_side.spawn("resources", reconciler.follow());
 }
 
 /// Requests first, then the plugins that answer them.

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use crate::store::{self, backup};
-use crate::{config, data, http, identity, log, plugin, rollout};
+use crate::{config, data, http, identity, log, plugin, rollout, secret};
 
 /// The exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,6 +145,12 @@ impl From<data::Error> for Failure {
 
 impl From<identity::Error> for Failure {
     fn from(error: identity::Error) -> Self {
+        Self::new(Exit::Failed, error)
+    }
+}
+
+impl From<secret::RingError> for Failure {
+    fn from(error: secret::RingError) -> Self {
         Self::new(Exit::Failed, error)
     }
 }

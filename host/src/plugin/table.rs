@@ -200,7 +200,6 @@ impl Published {
 
 impl ServedType {
     /// Who answers for it now.
-    #[expect(dead_code, reason = "the paths of resources ask it")]
     pub(crate) fn published(&self) -> Option<&Arc<Published>> {
         self.base.as_ref().map(|base| &base.published)
     }
@@ -310,13 +309,11 @@ impl Table {
     }
 
     /// The type of this slug.
-    #[expect(dead_code, reason = "the paths of resources ask it")]
     pub(crate) fn type_of(&self, slug: &str) -> Option<&ServedType> {
         self.types.get(slug)
     }
 
     /// Every type, in the order of slugs.
-    #[expect(dead_code, reason = "the paths of resources ask it")]
     pub(crate) fn types(&self) -> Vec<&ServedType> {
         let mut all: Vec<_> = self.types.values().collect();
         all.sort_by(|one, other| one.model.slug.cmp(&other.model.slug));

@@ -21,7 +21,6 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use uuid::Uuid;
 
 use super::config::Config;
-use crate::event::Events;
 use crate::model::TypeModel;
 use crate::operation::Operations;
 use crate::plugin::Plugins;
@@ -48,10 +47,8 @@ pub(crate) struct Parts {
     pub(crate) store: Store,
     /// Who is asked.
     pub(crate) plugins: Arc<Plugins>,
-    /// What clients wait for.
+    /// What clients wait for, and who is told of changes.
     pub(crate) operations: Operations,
-    /// Who is told.
-    pub(crate) events: Events,
     /// What plugins say that must be kept secret.
     pub(crate) secrets: Secrets,
     /// The limits.

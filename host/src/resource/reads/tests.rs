@@ -20,6 +20,12 @@ fn parsed(page: &Page) -> Vec<Value> {
     serde_json::from_slice(&items).unwrap()
 }
 
+fn key_that_reads_as_written(text: &str) -> PageKey {
+    let key: PageKey = text.parse().unwrap();
+    assert_eq!(key.to_string(), text);
+    key
+}
+
 #[tokio::test]
 async fn a_document_read_is_the_document_of_the_row() {
     for database in Database::each().await {
@@ -64,18 +70,16 @@ async fn pages_follow_the_age_and_repeat_and_lose_nothing() {
         let reads = Reads::of(&store);
         let names = async |place| {
             let (mut after, mut all, mut n_pages) = (None, Vec::new(), 0);
-            loop {
+            while n_pages == 0 || after.is_some() {
                 let page = PageOf { place, after, n_max: 2 };
                 let page = reads.page(&model, page, &seen()).await.unwrap();
                 all.extend(
                     parsed(&page).iter().map(|item| item["name"].as_str().unwrap().to_owned()),
                 );
                 n_pages += 1;
-                let Some(text) = page.more_after else { return (all.join(" "), n_pages) };
-                let key: PageKey = text.parse().unwrap();
-                assert_eq!(key.to_string(), text);
-                after = Some(key);
+                after = page.more_after.as_deref().map(key_that_reads_as_written);
             }
+            (all.join(" "), n_pages)
         };
         assert_eq!(names(None).await, ("n0 n1 n2 n3 n4 n5 n6".to_owned(), 4));
         assert_eq!(names(Some((mine, None))).await, ("n0 n2 n4 n6".to_owned(), 2));

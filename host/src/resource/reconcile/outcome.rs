@@ -199,15 +199,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::identity::ProjectId;
     use crate::model::testing::resource;
     use crate::resource::condition::{find, is_true};
     use crate::resource::testing;
 
     fn fresh() -> Row {
-        let project = ProjectId::of(uuid::Uuid::nil());
-        let (generation, observed_generation, conditions) = (1, 0, Vec::new());
-        Row { generation, observed_generation, conditions, ..testing::row("first", project) }
+        testing::row(&resource("instances"))
     }
 
     fn settled() -> ReconcileAnswer {

@@ -203,7 +203,7 @@ impl Found {
             }
             self.tell(&transaction, &after, Change::Modified, last.as_ref()).await?;
             transaction.commit().await?;
-            parts.events.committed();
+            parts.operations.events().committed();
         }
         Ok(work.after(next, &after, parts).await)
     }
@@ -220,7 +220,7 @@ impl Found {
         last.revision += 1;
         self.tell(&transaction, &last, Change::Deleted, operation.as_ref()).await?;
         transaction.commit().await?;
-        parts.events.committed();
+        parts.operations.events().committed();
         work.begin(&parts.operations, &last).await;
         work.report.succeed("it is deleted", Value::Null).await;
         if let Some((parent, id)) = self.family.parent() {
