@@ -1,13 +1,11 @@
 //! A daemon of a test's own: its directory, its port, its token, its bundles.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output};
 use std::time::{Duration, Instant};
 
-use http::Method;
-use serde_json::{Value, json};
-use tempfile::TempDir;
+use serde_json::Value;
 
 use crate::client::{Client, Reply};
 use crate::database::{Database, Look, OwnDatabase};
@@ -16,17 +14,15 @@ use crate::proc::Proc;
 use crate::process::Server;
 use crate::shell::Shell;
 
+mod place;
+mod wanted;
+
+pub use self::wanted::Wanted;
+
+use self::place::{ELEMENTS, Place};
+use self::wanted::PREFER_WAIT;
+
 const TOKEN: &str = "admin token: ";
-/// Longer than any rollout takes that is not stuck.
-const PREFER_WAIT: &str = "wait=60";
-
-/// In the daemon's folder.
-const BUNDLES: &str = "bundles";
-const ELEMENTS: &str = "elements";
-const CONTEXT_FILE: &str = "context.json";
-/// In its data.
-const DATABASE_FILE: &str = "metapaas.db";
-
 const READY_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// How to start a daemon.
@@ -77,68 +73,8 @@ pub struct Daemon {
     /// `None` only while it is being restarted.
     server: Option<Server>,
     options: Options,
-    /// On PostgreSQL. Dropped after the daemon is gone, so it comes after it, as does the folder.
-    database: Option<OwnDatabase>,
-    /// Holds the data, the bundles and the manifests.
-    folder: TempDir,
-}
-
-/// What an element shall be.
-#[derive(Debug, Clone)]
-pub struct Wanted {
-    name: String,
-    document: Value,
-}
-
-impl Wanted {
-    /// This version of this element, in the daemon's own process, with nothing set or granted.
-    #[must_use]
-    pub fn new(name: &str, version: &str) -> Self {
-        // All of it, because what is left out stays as it is.
-        let document = json!({
-            "version": version,
-            "isolation": "none",
-            "settings": {},
-            "mounts": [],
-            "listeners": {},
-        });
-        Self { name: name.to_owned(), document }
-    }
-
-    /// The element that `plugin` is the code of.
-    #[must_use]
-    pub fn of(plugin: &Plugin) -> Self {
-        Self::new(&plugin.element, &plugin.version)
-    }
-
-    /// In a worker process.
-    #[must_use]
-    pub fn isolated(self) -> Self {
-        self.with("isolation", json!("process"))
-    }
-
-    /// Asks a daemon for it and waits for the end of that, good or bad.
-    pub async fn put(&self, client: &Client) -> Reply {
-        let Self { name, document } = self;
-        client.put(&format!("/v1/elements/{name}"), &[("prefer", PREFER_WAIT)], document).await
-    }
-
-    /// Asks a daemon for it that may not live to answer.
-    ///
-    /// # Errors
-    /// When there is no answer.
-    pub async fn try_put(&self, client: &Client) -> anyhow::Result<Reply> {
-        let Self { name, document } = self;
-        let (path, fields) = (format!("/v1/elements/{name}"), [("prefer", PREFER_WAIT)]);
-        client.try_send(Client::document(Method::PUT, &path, &fields, document)).await
-    }
-
-    /// With this field of the document: `settings`, `mounts`, `listeners`.
-    #[must_use]
-    pub fn with(mut self, field: &str, value: Value) -> Self {
-        self.document[field] = value;
-        self
-    }
+    /// Dropped after the daemon is gone, so it comes after it.
+    place: Place,
 }
 
 impl Daemon {
@@ -152,20 +88,33 @@ impl Daemon {
     /// # Panics
     /// When it does not come up.
     pub async fn start_with(options: Options) -> Self {
-        let folder = tempfile::Builder::new().prefix("metapaas-").tempdir();
-        let folder = folder.expect("there is room for temporary files");
-        for made in [BUNDLES, ELEMENTS] {
-            fs::create_dir(folder.path().join(made)).expect("an own folder can be written");
-        }
-        let database = match options.database {
-            Database::Sqlite => None,
-            Database::Postgres => Some(OwnDatabase::make().await),
-        };
-        let server = Server::start(&mut serve(&folder, &options, database.as_ref())).await;
+        let place = Place::make(options.database).await;
+        let server = Server::start(&mut place.serve(&options)).await;
         let token = server.preface.iter().find_map(|line| line.strip_prefix(TOKEN));
         let token = Some(token.expect("the first start prints the token").to_owned());
         let client = Client { address: server.address, token };
-        Self { client, server: Some(server), options, database, folder }
+        Self { client, server: Some(server), options, place }
+    }
+
+    /// Starts one with what `backup` holds, in a place of its own. It has these bundles, and the token of the daemon
+    /// that the backup was made of.
+    ///
+    /// # Panics
+    /// When it cannot be restored, or does not come up.
+    pub async fn restored(
+        options: Options,
+        backup: &Path,
+        made_of: &Self,
+        plugins: &[Plugin],
+    ) -> Self {
+        let place = Place::make(options.database).await;
+        let restore = format!("store restore {} {}", place.flags().join(" "), backup.display());
+        let restored = place.shell().run(&restore).expect(0);
+        plugins.iter().for_each(|plugin| place.offer(plugin));
+        let server = Server::start(&mut place.serve(&options)).await;
+        assert!(server.preface.iter().all(|line| !line.starts_with(TOKEN)), "{restored:?}");
+        let client = Client { address: server.address, token: made_of.client.token.clone() };
+        Self { client, server: Some(server), options, place }
     }
 
     /// Starts one on this database, with nothing installed.
@@ -178,9 +127,7 @@ impl Daemon {
     /// # Panics
     /// When it cannot.
     pub fn offer(&self, plugin: &Plugin) {
-        let name = plugin.bundle.file_name().expect("a bundle has a name");
-        let to = self.bundles().join(name);
-        fs::copy(&plugin.bundle, to).expect("an own folder can be written");
+        self.place.offer(plugin);
     }
 
     /// Makes an element what it shall be and waits until it is: its document.
@@ -272,13 +219,13 @@ impl Daemon {
     /// The directory that it takes bundles from.
     #[must_use]
     pub fn bundles(&self) -> PathBuf {
-        self.folder.path().join(BUNDLES)
+        self.place.bundles()
     }
 
     /// The directory of manifests and bundles that it watches if it was told to: [`Options::watching`].
     #[must_use]
     pub fn elements(&self) -> PathBuf {
-        self.folder.path().join(ELEMENTS)
+        self.place.elements()
     }
 
     /// Writes a file into the directory that it watches: aside and renamed, so that it is never half there.
@@ -301,16 +248,13 @@ impl Daemon {
 
     /// A connection to its database, past it.
     pub async fn look(&self) -> Look {
-        match &self.database {
-            None => Look::into_file(&self.data().join(DATABASE_FILE)).await,
-            Some(own) => Look::into_url(&own.superuser_url()).await,
-        }
+        self.place.look().await
     }
 
     /// Its database, when that is one of PostgreSQL.
     #[must_use]
     pub fn own_database(&self) -> Option<&OwnDatabase> {
-        self.database.as_ref()
+        self.place.database.as_ref()
     }
 
     /// Runs a command of the client as somebody who is logged in to this daemon.
@@ -320,8 +264,8 @@ impl Daemon {
     #[must_use]
     pub fn cli(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(plugins::daemon());
-        command.current_dir(self.folder.path()).args(arguments);
-        command.env("METAPAAS_CONTEXT", self.context_file());
+        command.current_dir(self.place.folder()).args(arguments);
+        command.env("METAPAAS_CONTEXT", self.place.context_file());
         command.env("METAPAAS_ENDPOINT", format!("http://{}", self.client.address));
         command.envs(self.client.token.as_ref().map(|token| ("METAPAAS_TOKEN", token)));
         command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"))
@@ -330,14 +274,19 @@ impl Daemon {
     /// Somebody at a command line on its host, with the client context that its first start wrote.
     #[must_use]
     pub fn shell(&self) -> Shell {
-        let folder = self.folder.path().to_owned();
-        Shell { context: folder.join(CONTEXT_FILE), folder, environment: Vec::new() }
+        self.place.shell()
     }
 
     /// The directory that holds all of its state.
     #[must_use]
     pub fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.place.data()
+    }
+
+    /// The flags that say where its state is.
+    #[must_use]
+    pub fn flags_of_place(&self) -> Vec<String> {
+        self.place.flags()
     }
 
     /// Asks it to end and starts it again on the same data: how it ended.
@@ -345,9 +294,14 @@ impl Daemon {
     /// # Panics
     /// When it does not come up again.
     pub async fn restart(&mut self) -> ExitStatus {
-        let status = self.take_server().terminate().await;
+        let status = self.stop().await;
         self.start_again().await;
         status
+    }
+
+    /// Asks it to end, and waits until it has: how. It can be [started again](Self::start_again).
+    pub async fn stop(&mut self) -> ExitStatus {
+        self.take_server().terminate().await
     }
 
     /// Kills it, as a power cut would, and starts it again on the same data.
@@ -371,12 +325,8 @@ impl Daemon {
     pub fn strays(&self) -> Vec<Proc> {
         let own = self.proc();
         let known: Vec<_> = own.children().iter().chain([&own]).map(Proc::id).collect();
-        let all = Proc::all_with_environment(&self.context_file().to_string_lossy());
+        let all = Proc::all_with_environment(&self.place.context_file().to_string_lossy());
         all.into_iter().filter(|process| !known.contains(&process.id())).collect()
-    }
-
-    fn context_file(&self) -> PathBuf {
-        self.folder.path().join(CONTEXT_FILE)
     }
 
     /// Waits until all that is installed serves: a daemon that starts again listens before that.
@@ -398,9 +348,12 @@ impl Daemon {
         self.server.as_mut().and_then(Server::has_ended)
     }
 
-    async fn start_again(&mut self) {
-        let mut command = serve(&self.folder, &self.options, self.database.as_ref());
-        let server = Server::start(&mut command).await;
+    /// Starts what was stopped, on the same data.
+    ///
+    /// # Panics
+    /// When it does not come up again.
+    pub async fn start_again(&mut self) {
+        let server = Server::start(&mut self.place.serve(&self.options)).await;
         self.client.address = server.address;
         self.server = Some(server);
     }
@@ -412,24 +365,4 @@ impl Daemon {
     fn take_server(&mut self) -> Server {
         self.server.take().expect("it is running")
     }
-}
-
-fn serve(folder: &TempDir, options: &Options, database: Option<&OwnDatabase>) -> Command {
-    let folder = folder.path();
-    let Options { environment, database: _, flags } = options;
-    let mut command = Command::new(plugins::daemon());
-    command
-        .current_dir(folder)
-        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-        .arg(folder.join("data"))
-        .arg("--bundles")
-        .arg(folder.join(BUNDLES));
-    if let Some(database) = database {
-        command.args(["--database-url", &database.url()]);
-    }
-    command.args(flags);
-    // Never the home directory of whoever runs the tests.
-    command.env("METAPAAS_CONTEXT", folder.join(CONTEXT_FILE));
-    command.envs(environment.iter().map(|(key, value)| (key, value)));
-    command
 }
