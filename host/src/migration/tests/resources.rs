@@ -70,31 +70,40 @@ async fn a_resource_that_is_not_declared_any_more_keeps_its_rows_until_the_eleme
     }
 }
 
-#[tokio::test]
-async fn a_field_without_a_column_that_holds_it_is_told() {
+/// What is said of a type whose table gets this column.
+async fn told(column: &str) -> Vec<String> {
+    let mut told = Vec::new();
     for place in places().await {
-        let told = async |descriptor: &Descriptor| {
-            let checked = fields::check(place.store.connection(), descriptor).await;
-            checked.map_or_else(|error| error.to_string(), |()| String::new())
-        };
-        let without = sized("0.1.0", &[]);
-        place.serve(&chain_of(&place, &without), None).await;
-        assert_eq!(
-            told(&without).await,
-            "table `demo_instances` has no column `size` for the declared field: write the step that adds it \
-             with `metapaas plugin migration new`"
-        );
-        place.run("ALTER TABLE demo_instances ADD COLUMN size text").await;
-        assert_eq!(
-            told(&without).await,
-            "column `size` of table `demo_instances` is `text` and cannot hold the declared field, which needs \
-             `bigint`: write the step that changes it with `metapaas plugin migration new`"
-        );
-        place.run("ALTER TABLE demo_instances DROP COLUMN size").await;
-        place.run("ALTER TABLE demo_instances ADD COLUMN size bigint").await;
-        assert_eq!(told(&without).await, "");
+        let declared = sized("0.1.0", &[]);
+        place.serve(&chain_of(&place, &declared), None).await;
+        if !column.is_empty() {
+            place.run(&format!("ALTER TABLE demo_instances ADD COLUMN {column}")).await;
+        }
+        let checked = fields::check(place.store.connection(), &declared).await;
+        told.push(checked.map_or_else(|error| error.to_string(), |()| String::new()));
         place.end().await;
     }
+    told.dedup();
+    told
+}
+
+#[tokio::test]
+async fn a_field_without_a_column_that_holds_it_is_told() {
+    assert_eq!(told("size bigint").await, [""]);
+    assert_eq!(
+        told("").await,
+        [
+            "table `demo_instances` has no column `size` for the declared field: write the step that adds it with \
+          `metapaas plugin migration new`"
+        ]
+    );
+    assert_eq!(
+        told("size text").await,
+        [
+            "column `size` of table `demo_instances` is `text` and cannot hold the declared field, which needs \
+          `bigint`: write the step that changes it with `metapaas plugin migration new`"
+        ]
+    );
 }
 
 #[tokio::test]
