@@ -25,6 +25,10 @@ use super::route::without_slash;
 use super::{Body, respond};
 use crate::data::{self, DataDir};
 
+/// Whether to count the items of a list that has many; `true` or `false`.
+#[expect(dead_code, reason = "lists of resources land with their routes")]
+pub(crate) const TOTAL_SIZE: &str = "total_size";
+
 /// What a list may be asked, whatever it holds.
 pub(crate) const PARAMETERS: [&str; 4] = [SIZE, TOKEN, OLDER_SIZE, OLDER_MARKER];
 
@@ -80,11 +84,32 @@ pub(crate) struct Paging<'r> {
     after: Option<(&'static str, String)>,
 }
 
+/// What a page comes behind.
+#[cfg_attr(not(test), expect(dead_code, reason = "lists of resources land with their routes"))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Behind<'p> {
+    /// The item with these keys, as a token of ours holds them.
+    Keys(&'p str),
+    /// The item that this names, as an older client sent it.
+    Marker(&'p str),
+}
+
+/// The last item of a page that has more behind it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Last<'a> {
+    /// Its keys in the order of the list.
+    pub(crate) keys: &'a str,
+    /// What names it for older clients.
+    pub(crate) marker: &'a str,
+}
+
 /// A page, as it is sent.
 #[derive(Serialize)]
 struct Envelope<'a, T> {
     items: &'a [T],
     next_page_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total_size: Option<u64>,
 }
 
 impl Key {
@@ -185,22 +210,40 @@ impl<'r> Paging<'r> {
         }
     }
 
+    /// What the page comes behind, in a list whose items have several keys; none: it is the first page.
+    #[cfg_attr(not(test), expect(dead_code, reason = "lists of resources land with their routes"))]
+    pub(crate) fn behind(&self) -> Option<Behind<'_>> {
+        let (parameter, text) = self.after.as_ref()?;
+        Some(if *parameter == TOKEN { Behind::Keys(text) } else { Behind::Marker(text) })
+    }
+
     /// The answer with these items, the last of which has the key `more_after` if there are more behind it.
     pub(crate) fn answer<T: Serialize>(
         &self,
         items: &[T],
         more_after: Option<&str>,
     ) -> Response<Body> {
-        let next_page_token = more_after.map(|after| self.key.token(self.uri, self.query, after));
+        self.answer_page(items, more_after.map(|key| Last { keys: key, marker: key }), None)
+    }
+
+    /// The answer with these items, and with the last of them if there are more behind it; and how many there are in
+    /// all, if that was counted.
+    pub(crate) fn answer_page<T: Serialize>(
+        &self,
+        items: &[T],
+        last: Option<Last<'_>>,
+        total_size: Option<u64>,
+    ) -> Response<Body> {
+        let next_page_token = last.map(|last| self.key.token(self.uri, self.query, last.keys));
         let link = next_page_token.as_deref().map(|token| self.link(token));
-        let mut response = respond::json(&Envelope { items, next_page_token });
+        let mut response = respond::json(&Envelope { items, next_page_token, total_size });
         let headers = response.headers_mut();
         if let Some(link) = link {
             headers.insert(LINK, link);
         }
         if self.query.get(OLDER_SIZE).or(self.query.get(OLDER_MARKER)).is_some() {
             headers.insert(X_LIMIT, self.size.into());
-            if let Some(marker) = more_after.and_then(|after| HeaderValue::from_str(after).ok()) {
+            if let Some(marker) = last.and_then(|last| HeaderValue::from_str(last.marker).ok()) {
                 headers.insert(X_MARKER, marker);
             }
         }
@@ -227,7 +270,8 @@ fn size(parameter: &str, text: &str) -> Result<u64, Problem> {
     }
 }
 
-fn mismatch() -> Problem {
+/// A token that was not made for this list.
+pub(crate) fn mismatch() -> Problem {
     let detail = "The page token is of a list with another path, filter or order, or is damaged.";
     Problem::new(Code::PageTokenMismatch, detail).with("parameter", TOKEN)
 }

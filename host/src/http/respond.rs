@@ -24,6 +24,7 @@ use crate::metrics::{self, HttpMetrics};
 use crate::model::TypeModel;
 use crate::plugin::conversation::{self as plugin, Fault};
 use crate::plugin::identity::Identity;
+use crate::resource::query::{self, QueryError};
 use crate::rollout::wish::Refusal;
 use crate::rollout::{self, WayBack};
 
@@ -236,6 +237,46 @@ pub(crate) fn body(metrics: &HttpMetrics, error: &BodyError) -> Problem {
 /// A document that cannot be read.
 pub(crate) fn bad_json(error: &serde_json::Error) -> Problem {
     Problem::new(Code::InvalidJson, format!("The document cannot be read: {error}."))
+}
+
+// === lists ===
+
+/// A list that cannot be asked for this way.
+#[cfg_attr(not(test), expect(dead_code, reason = "lists of resources land with their routes"))]
+pub(crate) fn query(error: &QueryError) -> Problem {
+    let detail = format!("{}.", capitalized(error));
+    match error {
+        QueryError::Syntax { parameter, column, wanted } => {
+            Problem::new(code_of(parameter), detail)
+                .with("parameter", *parameter)
+                .with("column", *column)
+                .with("expected", wanted.as_str())
+        }
+        QueryError::UnknownField { parameter, column, field, nearest, known } => {
+            let hint = match nearest {
+                Some(near) => format!("Did you mean {near}?"),
+                None => format!("There are {}.", known.join(", ")),
+            };
+            Problem::new(code_of(parameter), detail)
+                .hint(hint)
+                .with("parameter", *parameter)
+                .with("column", *column)
+                .with("field", field.as_str())
+                .with("known", known.as_slice())
+        }
+        QueryError::Value { parameter, value, wanted: _ } => Problem::new(Code::BadRequest, detail)
+            .with("parameter", *parameter)
+            .with("value", value.as_str()),
+    }
+}
+
+/// A filter has a code of its own.
+#[cfg_attr(not(test), expect(dead_code, reason = "lists of resources land with their routes"))]
+fn code_of(parameter: &str) -> Code {
+    match parameter {
+        query::FILTER | query::LABEL_SELECTOR => Code::FilterInvalid,
+        _ => Code::BadRequest,
+    }
 }
 
 // === elements ===

@@ -56,8 +56,8 @@ pub(crate) struct Asked<'q> {
 pub(crate) const PARAMETERS: [&str; 7] =
     [FILTER, LABEL_SELECTOR, NAME, STATUS, ORDER_BY, FIELDS, "show_deleted"];
 
-const FILTER: &str = "filter";
-const LABEL_SELECTOR: &str = "label_selector";
+pub(crate) const FILTER: &str = "filter";
+pub(crate) const LABEL_SELECTOR: &str = "label_selector";
 const NAME: &str = "name";
 const STATUS: &str = "status";
 const ORDER_BY: &str = "order_by";

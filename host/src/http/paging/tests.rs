@@ -70,6 +70,29 @@ async fn the_older_way_leads_through_them_too() {
 }
 
 #[tokio::test]
+async fn a_list_with_several_keys_has_tokens_and_markers_that_differ() {
+    let uri: Uri = "/v1/x?page_limit=1&order_by=name".parse().unwrap();
+    let query = Query::of(&uri);
+    let paging = Paging::of(&uri, &query, &KEY).unwrap();
+    assert_eq!(paging.behind(), None);
+    let last = Last { keys: r#"["é",null]"#, marker: "0199" };
+    let (head, body) = paging.answer_page(&[1], Some(last), Some(7)).into_parts();
+    assert_eq!(header(&Response::from_parts(head, ()), "x-pagination-marker"), Some("0199"));
+    let body = body.collect().await.unwrap().to_bytes();
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body["total_size"], 7);
+    let token = body["next_page_token"].as_str().unwrap();
+    for (next, behind) in [
+        (format!("/v1/x?order_by=name&page_token={token}"), Behind::Keys(last.keys)),
+        ("/v1/x?order_by=name&page_marker=0199".to_owned(), Behind::Marker("0199")),
+    ] {
+        let uri: Uri = next.parse().unwrap();
+        let query = Query::of(&uri);
+        assert_eq!(Paging::of(&uri, &query, &KEY).unwrap().behind(), Some(behind));
+    }
+}
+
+#[tokio::test]
 async fn a_token_belongs_to_its_list() {
     let (_, body) = ask("/v1/x?page_size=3&state=a&order_by=b").await.unwrap();
     let token = body["next_page_token"].as_str().unwrap();

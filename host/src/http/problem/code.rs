@@ -68,6 +68,8 @@ codes! {
         "Invalid JSON", "Send one JSON document.";
     UnknownField = "UNKNOWN_FIELD", BAD_REQUEST, Never,
         "Unknown field", "Remove the field or correct its name.";
+    FilterInvalid = "FILTER_INVALID", BAD_REQUEST, Never,
+        "Filter cannot be read", "Correct it at the column that the problem names.";
     PageTokenMismatch = "PAGE_TOKEN_MISMATCH", BAD_REQUEST, Never,
         "Page token of another list", "Begin without page_token, and keep filter and order while paging.";
     Unauthenticated = "UNAUTHENTICATED", UNAUTHORIZED, Never,

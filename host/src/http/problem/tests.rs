@@ -6,6 +6,8 @@ use std::fmt::Write;
 use expect_test::expect;
 use http_body_util::BodyExt;
 
+use serde_json::json;
+
 use super::*;
 
 /// The head and the body of an answer, as a client sees them.
@@ -60,6 +62,7 @@ fn the_list_is_stable() {
         400 BAD_REQUEST Never: Bad request
         400 INVALID_JSON Never: Invalid JSON
         400 UNKNOWN_FIELD Never: Unknown field
+        400 FILTER_INVALID Never: Filter cannot be read
         400 PAGE_TOKEN_MISMATCH Never: Page token of another list
         401 UNAUTHENTICATED Never: Not authenticated
         403 FORBIDDEN Never: Forbidden
@@ -178,4 +181,34 @@ async fn a_401_challenges_and_a_405_lists_the_methods() {
     assert!(unauthenticated.contains("www-authenticate: Bearer realm="), "{unauthenticated}");
     let not_allowed = wire(Problem::method_not_allowed("GET, HEAD")).await;
     assert!(not_allowed.contains("\nallow: GET, HEAD\n"), "{not_allowed}");
+}
+
+#[test]
+fn a_filter_that_cannot_be_read_names_parameter_and_column() {
+    use crate::http::respond;
+    use crate::resource::query::QueryError;
+    let cases = [
+        (
+            QueryError::Syntax { parameter: "filter", column: 7, wanted: "a value".to_owned() },
+            json!({"code": "FILTER_INVALID", "parameter": "filter", "column": 7, "expected": "a value",
+                "detail": "Parameter filter, column 7: expected a value."}),
+        ),
+        (
+            QueryError::UnknownField {
+                parameter: "order_by",
+                column: 1,
+                field: "nmae".to_owned(),
+                nearest: Some("name".to_owned()),
+                known: vec!["name".to_owned()],
+            },
+            json!({"code": "BAD_REQUEST", "parameter": "order_by", "column": 1, "field": "nmae",
+                "detail": "Parameter order_by, column 1: there is no field nmae.", "hint": "Did you mean name?"}),
+        ),
+    ];
+    for (error, expected) in cases {
+        let problem = respond::query(&error).value("/v1/x", None);
+        for (member, value) in expected.as_object().unwrap() {
+            assert_eq!(problem[member], *value, "{problem}");
+        }
+    }
 }

@@ -109,6 +109,30 @@ impl Table {
         rows.iter().map(id).collect()
     }
 
+    /// How the database would go about it, if it had rows enough to care.
+    async fn plan(&self, selection: &Selection) -> String {
+        let mut select = Query::select();
+        select.column(Alias::new("id")).from(Alias::new(TABLE));
+        selection.apply(&mut select, self.store.backend());
+        let db = self.store.begin().await.unwrap();
+        let explain = match self.store.backend() {
+            Backend::Sqlite => "EXPLAIN QUERY PLAN ",
+            Backend::Postgres => {
+                db.execute_unprepared("SET LOCAL enable_seqscan = off").await.unwrap();
+                db.execute_unprepared("SET LOCAL enable_sort = off").await.unwrap();
+                "EXPLAIN "
+            }
+        };
+        let mut statement = StatementBuilder::build(&select, &db.get_database_backend());
+        statement.sql.insert_str(0, explain);
+        let rows = db.query_all_raw(statement).await.unwrap();
+        let line = |row: &sea_orm::QueryResult| match self.store.backend() {
+            Backend::Sqlite => row.try_get::<String>("", "detail").unwrap(),
+            Backend::Postgres => row.try_get::<String>("", "QUERY PLAN").unwrap(),
+        };
+        rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
     /// The ids that the documents say.
     fn expected(&self, selection: &Selection) -> Vec<Uuid> {
         let mut found: Vec<_> =
@@ -218,6 +242,51 @@ fn no_text_makes_anything_panic() {
         drop(fields(&members, &text));
     }
     assert!(n_read > 1_000, "{n_read}: what is tried is not near what can be read");
+}
+
+/// What reads a million rows for a page of fifty is no use: the plan must begin at an index.
+#[tokio::test]
+async fn indexed_filters_and_pages_are_read_from_indexes() {
+    for database in Database::each().await {
+        let table = Table::fill(&database, &mut Dice::new(1)).await;
+        let backend = table.store.backend();
+        for sql in [
+            format!(
+                "CREATE INDEX demo_instances_zone ON {TABLE} (region{})",
+                match backend {
+                    Backend::Sqlite => "",
+                    Backend::Postgres => " COLLATE \"C\"",
+                }
+            ),
+            format!("CREATE INDEX demo_instances_size ON {TABLE} (replicas)"),
+            format!(
+                "CREATE INDEX demo_instances_names ON {TABLE} (name{})",
+                match backend {
+                    Backend::Sqlite => "",
+                    Backend::Postgres => " COLLATE \"C\"",
+                }
+            ),
+        ] {
+            table.store.connection().execute_unprepared(&sql).await.unwrap();
+        }
+        let keys = r#"["2026-01-01T00:00:00.000Z","00000000-0000-0000-0000-000000000001"]"#;
+        for (filter, order_by, keys, index) in [
+            ("replicas = 10", "replicas", None, "demo_instances_size"),
+            ("replicas > 10 AND name = \"*x\"", "replicas", None, "demo_instances_size"),
+            ("region = \"ab*\"", "region", None, "demo_instances_zone"),
+            ("", "name", None, "demo_instances_names"),
+            ("", "created_at desc", Some(keys), "demo_instances_by_age"),
+        ] {
+            let asked =
+                Asked { filter: Some(filter), order_by: Some(order_by), ..Asked::default() };
+            let selection = Selection::parse(&table.members, &asked, 50).unwrap();
+            let after = keys.map(|keys| selection.order.read(keys).unwrap());
+            let plan = table.plan(&selection.behind(after)).await;
+            assert!(plan.contains(index), "{backend}: {filter} by {order_by}: {plan}");
+        }
+        drop(table);
+        database.end().await;
+    }
 }
 
 // === the reference for orders ===
