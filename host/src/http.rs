@@ -7,6 +7,7 @@
 //! | [`system`] | the host's own pages |
 //! | [`elements`], [`operations`] | what can be changed, and how far a change is |
 //! | [`iam`] | who may do what |
+//! | [`openapi`] | what the API is like, for clients and people |
 //! | [`paging`], [`query`], [`document`], [`wait`] | what lists have in common; what a query and a body say; how long a client waits |
 //! | [`dispatch`], [`access`], [`body`], [`upgrade`] | from a request to a plugin, and back; who may use a route |
 //! | [`problem`], [`respond`] | how failures look, and which failure becomes which problem |
@@ -24,6 +25,7 @@ pub(crate) mod dispatch;
 pub(crate) mod document;
 mod elements;
 mod iam;
+pub(crate) mod openapi;
 pub(crate) mod operations;
 pub(crate) mod paging;
 pub(crate) mod problem;
@@ -66,6 +68,8 @@ pub(crate) struct State {
     pub(crate) elements: Arc<Elements>,
     /// What takes time.
     pub(crate) operations: Operations,
+    /// What the API is like, as clients read it.
+    pub(crate) documents: openapi::Documents,
     /// Signs page tokens.
     pub(crate) page_key: paging::Key,
     /// What outlives an answer: upgraded connections, bodies that are pulled.
@@ -92,6 +96,7 @@ impl State {
             plugins,
             elements,
             operations,
+            documents: openapi::Documents::default(),
             page_key,
             tasks,
         }

@@ -17,6 +17,7 @@ mod field;
 mod names;
 mod resource;
 mod routes;
+pub(crate) mod schema;
 mod statements;
 
 pub(crate) use error::{ModelError, Wrong};

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
@@ -14,8 +15,11 @@ use time::{OffsetDateTime, UtcOffset};
 pub(crate) const TEXT_BYTES: usize = "2026-02-03T04:05:06.000Z".len();
 
 /// A moment in UTC, to the millisecond.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(into = "String", try_from = "String")]
+#[schemars(with = "String", extend("format" = "date-time"), inline)]
 pub(crate) struct Timestamp(OffsetDateTime);
 
 /// A text that is no moment.

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use ::http::{Method, Request, Response};
 use hyper::body::Incoming;
 use packer::bundle::ElementName;
+use schemars::JsonSchema;
 use semver::Version;
 use serde::Serialize;
 
@@ -23,7 +24,7 @@ use crate::rollout::Report;
 mod change;
 mod document;
 
-pub(crate) use document::Document;
+pub(crate) use document::{Document, LastOperation};
 
 const READ: &str = "core.element.read";
 
@@ -221,15 +222,18 @@ fn version_of(request: &Request<Incoming>) -> Result<Option<Version>, Problem> {
     version.map(Some)
 }
 
+/// A route of an element, as it is served now.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ElementRoute")]
+pub(crate) struct Route {
+    method: String,
+    path: String,
+    generation: u64,
+    version: String,
+}
+
 /// The live table of one element.
 fn routes(state: &State, name: &ElementName) -> Result<Response<Body>, Problem> {
-    #[derive(Serialize)]
-    struct Route {
-        method: String,
-        path: String,
-        generation: u64,
-        version: String,
-    }
     #[derive(Serialize)]
     struct List {
         items: Vec<Route>,

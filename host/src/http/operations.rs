@@ -25,6 +25,8 @@ use crate::operation::{
 mod document;
 mod logs;
 
+pub(crate) use document::OfLine;
+
 const READ: &str = "core.operation.read";
 
 /// What a list of operations may be asked.

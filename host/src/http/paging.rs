@@ -85,7 +85,6 @@ pub(crate) struct Paging<'r> {
 }
 
 /// What a page comes behind.
-#[cfg_attr(not(test), expect(dead_code, reason = "lists of resources land with their routes"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Behind<'p> {
     /// The item with these keys, as a token of ours holds them.

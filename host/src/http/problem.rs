@@ -10,6 +10,7 @@ use std::error::Error;
 use ::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use ::http::{HeaderMap, HeaderName, HeaderValue, Response};
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -21,7 +22,8 @@ mod code;
 
 pub(crate) use code::{Code, Retry};
 
-const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
+/// The media type of a problem.
+pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 const CHALLENGE: HeaderValue =
     HeaderValue::from_static(r#"Bearer realm="metapaas", Basic realm="metapaas", charset="UTF-8""#);
 
@@ -65,7 +67,7 @@ pub(crate) struct RateLimit {
 }
 
 /// What is wrong with one field of a request.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct FieldError {
     /// The field, as a JSON pointer.
     pub(crate) pointer: String,
@@ -76,8 +78,9 @@ pub(crate) struct FieldError {
 }
 
 /// The members of a problem, in the order in which they are written.
-#[derive(Serialize)]
-struct Document<'a> {
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(crate) struct Document<'a> {
     r#type: String,
     title: &'static str,
     status: u16,
@@ -95,7 +98,8 @@ struct Document<'a> {
 }
 
 /// A code as `GET /v1/problems` lists it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ProblemCode")]
 pub(crate) struct Listed {
     r#type: String,
     code: &'static str,
@@ -240,7 +244,7 @@ impl Problem {
     }
 
     fn write_headers(&self, headers: &mut HeaderMap) {
-        headers.insert(CONTENT_TYPE, MEDIA_TYPE);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         if let Retry::After(seconds) = self.0.retry {
             headers.insert(RETRY_AFTER, seconds.into());
         }

@@ -271,7 +271,6 @@ pub(crate) fn query(error: &QueryError) -> Problem {
 }
 
 /// A filter has a code of its own.
-#[cfg_attr(not(test), expect(dead_code, reason = "lists of resources land with their routes"))]
 fn code_of(parameter: &str) -> Code {
     match parameter {
         query::FILTER | query::LABEL_SELECTOR => Code::FilterInvalid,

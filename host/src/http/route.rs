@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use super::problem::Problem;
 use super::request_id::RequestId;
 use super::server::Answer;
-use super::{Body, State, dispatch, elements, iam, operations, system};
+use super::{Body, State, dispatch, elements, iam, openapi, operations, system};
 use crate::plugin::table::TYPES_PREFIX;
 
 impl Answer for State {
@@ -35,6 +35,9 @@ async fn answer(
     id: &RequestId,
     peer: IpAddr,
 ) -> Result<Response<Body>, Problem> {
+    if let Some(place) = openapi::Place::at(without_slash(request.uri().path())) {
+        return openapi::answer(state, place, &request).await;
+    }
     if !request.uri().path().starts_with(TYPES_PREFIX) {
         // Shares the bytes: the request moves on while its path is read.
         let uri = request.uri().clone();

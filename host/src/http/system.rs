@@ -4,6 +4,7 @@
 
 use ::http::{HeaderValue, Method, Response};
 use plugin_abi::descriptor::Build;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
@@ -34,7 +35,7 @@ pub(crate) enum Page<'a> {
 }
 
 /// What this binary is.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Version {
     name: &'static str,
     version: &'static str,
@@ -113,6 +114,9 @@ fn links() -> serde_json::Value {
         "operations": "/v1/operations",
         "types": "/v1/types",
         "problems": "/v1/problems",
+        "iam": "/v1/iam",
+        "openapi": "/openapi.json",
+        "docs": "/docs",
         "health": "/healthz",
         "ready": "/readyz",
         "metrics": "/metrics",

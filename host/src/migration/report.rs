@@ -3,6 +3,7 @@
 //! Plain data, made from a chain, a plan and the ledger; nothing here decides anything.
 
 use packer::bundle::ElementName;
+use schemars::JsonSchema;
 use semver::Version;
 use serde::Serialize;
 
@@ -14,7 +15,8 @@ use crate::store::entity::backfill as backfill_row;
 use crate::timestamp::Timestamp;
 
 /// The migrations of an element, those that are applied and those that are not.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "ElementMigrations")]
 pub(crate) struct Status {
     /// Which element.
     pub(crate) element: String,
@@ -28,8 +30,9 @@ pub(crate) struct Status {
 }
 
 /// How a migration stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[schemars(rename = "MigrationState")]
 pub(crate) enum State {
     /// It is applied and stays.
     Applied,
@@ -46,7 +49,8 @@ pub(crate) enum State {
 }
 
 /// One migration.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Migration")]
 pub(crate) struct MigrationStatus {
     /// Its id.
     pub(crate) id: String,
@@ -73,7 +77,7 @@ pub(crate) struct MigrationStatus {
 }
 
 /// How far a backfill is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum Backfill {
     /// It is to be done.
@@ -85,7 +89,8 @@ pub(crate) enum Backfill {
 }
 
 /// What a rollout to a version would do to the schema.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "ElementPlan")]
 pub(crate) struct PlanDocument {
     /// Which element.
     pub(crate) element: String,
@@ -108,8 +113,9 @@ pub(crate) struct PlanDocument {
 }
 
 /// What a step is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "PlanStage")]
 pub(crate) enum Stage {
     /// It takes back what a failed rollout left.
     Undo,
@@ -122,7 +128,8 @@ pub(crate) enum Stage {
 }
 
 /// A step of a plan.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "PlanStep")]
 pub(crate) struct StepDocument {
     /// What it is for.
     pub(crate) stage: Stage,

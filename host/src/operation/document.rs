@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use sea_orm::ConnectionTrait;
 use serde::Serialize;
 use serde_json::Value;
@@ -16,7 +17,8 @@ use crate::timestamp::Timestamp;
 const READ: &str = "core.operation.read";
 
 /// The document of an operation. Why it failed is told in one way where it is kept, and in another where it is shown.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Operation")]
 pub(crate) struct Document<'a, F> {
     id: String,
     kind: Cow<'static, str>,
@@ -39,11 +41,14 @@ pub(crate) struct Document<'a, F> {
 }
 
 /// What an operation is about. An element has neither an id beside its name nor a project.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "OperationTarget")]
 struct OfTarget<'a> {
     r#type: &'a str,
+    #[schemars(with = "Option<String>")]
     id: Option<Uuid>,
     name: &'a str,
+    #[schemars(with = "Option<String>")]
     project_id: Option<Uuid>,
 }
 

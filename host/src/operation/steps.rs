@@ -1,11 +1,13 @@
 //! The steps of an operation and how far they are. Pure: the moments come from outside.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::timestamp::Timestamp;
 
 /// One step, as the store and the API have it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "OperationStep")]
 pub(crate) struct Step {
     /// What is done.
     pub(crate) name: String,
@@ -20,7 +22,7 @@ pub(crate) struct Step {
 }
 
 /// Where a step stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum StepState {
     /// It is planned.

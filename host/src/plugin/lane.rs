@@ -31,7 +31,17 @@ impl Lane {
 }
 
 /// Which lane an element's generations run on. The operator chooses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Isolation {
     /// In the daemon's own process: fastest; a fault of the code is the daemon's fault.

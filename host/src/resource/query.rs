@@ -34,6 +34,7 @@ pub(crate) use member::Members;
 pub(crate) use order::{After, Order};
 pub(crate) use predicate::Predicate;
 
+use crate::identity::{ProjectId, Visible};
 use crate::store::Backend;
 use error::Fault;
 
@@ -119,19 +120,36 @@ impl Selection {
         Self { after, ..self }
     }
 
-    /// Only those of one of these projects.
-    pub(crate) fn of_projects(mut self, members: &Members, projects: &[Uuid]) -> Self {
-        let project = members.of_all("project_id");
-        let each = projects.iter().map(|id| Predicate::is_uuid(project.clone(), *id));
-        self.within.push(Predicate::any(each.collect()));
+    /// Only those that hang under `parent`; of a collection under the type itself, all.
+    pub(crate) fn under(mut self, members: &Members, parent: Option<Uuid>) -> Self {
+        let parent = parent.unwrap_or(Uuid::nil());
+        self.within.push(Predicate::is_uuid(members.parent(), parent));
         self
     }
 
-    /// Only those that are one of these.
-    pub(crate) fn of_ids(mut self, members: &Members, ids: &[Uuid]) -> Self {
-        let id = members.of_all("id");
-        let each = ids.iter().map(|known| Predicate::is_uuid(id.clone(), *known));
-        self.within.push(Predicate::any(each.collect()));
+    /// Only those of this project.
+    pub(crate) fn of_project(mut self, members: &Members, project: ProjectId) -> Self {
+        self.within.push(Predicate::is_uuid(members.of_all("project_id"), project.uuid()));
+        self
+    }
+
+    /// Only the instances that the caller sees.
+    pub(crate) fn seen_as(mut self, members: &Members, visible: &Visible) -> Self {
+        let each = |member: &'static str, ids: &mut dyn Iterator<Item = Uuid>| {
+            let member = members.of_all(member);
+            Predicate::any(ids.map(|id| Predicate::is_uuid(member.clone(), id)).collect())
+        };
+        self.within.push(match visible {
+            Visible::Everything => return self,
+            Visible::Nothing => Predicate::Any(Vec::new()),
+            Visible::Some { projects, instances, hidden } => {
+                let of_projects = each("project_id", &mut projects.iter().map(|id| id.uuid()));
+                let hidden = each("id", &mut hidden.iter().copied());
+                let single = each("id", &mut instances.iter().copied());
+                let rest = Predicate::All(vec![of_projects, hidden.negate()]);
+                Predicate::Any(vec![rest, single])
+            }
+        });
         self
     }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use packer::bundle::ElementName;
+use schemars::JsonSchema;
 use semver::Version;
 use serde::Deserialize;
 
@@ -16,10 +17,11 @@ use crate::plugin::lane::Isolation;
 use crate::timestamp::Timestamp;
 
 /// A change of an element. What is left out stays as it is.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Patch {
     /// Another version.
+    #[schemars(with = "Option<String>")]
     pub(crate) version: Option<Version>,
     /// Another lane.
     pub(crate) isolation: Option<Isolation>,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use packer::bundle::ElementName;
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -21,7 +22,8 @@ use crate::rollout::{Available, Report};
 use crate::timestamp::Timestamp;
 
 /// See the module.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Element")]
 pub(crate) struct Document {
     name: String,
     status: &'static str,
@@ -50,7 +52,8 @@ pub(crate) struct Document {
     updated_at: Option<Timestamp>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ElementCondition")]
 struct ConditionDocument {
     r#type: &'static str,
     status: &'static str,
@@ -59,8 +62,8 @@ struct ConditionDocument {
     last_transition_at: Timestamp,
 }
 
-#[derive(Debug, Serialize)]
-struct LastOperation {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct LastOperation {
     id: String,
     kind: Cow<'static, str>,
     state: &'static str,
@@ -68,24 +71,26 @@ struct LastOperation {
     description: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Rollout {
     stages: Vec<Stage>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "RolloutStage")]
 struct Stage {
     name: &'static str,
     duration_us: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "ElementError")]
 struct Reason {
     code: &'static str,
     message: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Retained {
     generation: u64,
     version: String,

@@ -1,5 +1,6 @@
 //! An operation and a line of its log, as the API shows them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -7,8 +8,9 @@ use crate::operation::{Document, Failure, Line, Operation, OperationId, Operatio
 use crate::timestamp::Timestamp;
 
 /// A line of a log.
-#[derive(Debug, Serialize)]
-pub(super) struct OfLine<'a> {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "LogLine")]
+pub(crate) struct OfLine<'a> {
     seq: i64,
     at: Timestamp,
     level: &'static str,

@@ -53,6 +53,8 @@ pub(crate) struct Member {
 #[derive(Debug)]
 pub(crate) struct Members {
     columns: Vec<Arc<Column>>,
+    /// What the resource hangs under; callers say it by the path.
+    parent: Arc<Column>,
     /// What documents have beside them.
     others: Vec<&'static str>,
 }
@@ -86,7 +88,8 @@ impl Members {
         let declared = resource.fields.iter().filter_map(Column::declared);
         let columns = of_all.chain(declared).map(Arc::new).collect();
         let others = ["conditions", "last_operation"].into_iter().chain(columns::RESERVED);
-        Self { columns, others: others.collect() }
+        let parent = Column { name: "parent_id".to_owned(), kind: Kind::Uuid, is_declared: false };
+        Self { columns, parent: Arc::new(parent), others: others.collect() }
     }
 
     /// The column of this name.
@@ -108,6 +111,11 @@ impl Members {
     pub(crate) fn sortable(&self) -> impl Iterator<Item = &str> {
         let sortable = self.columns.iter().filter(|column| column.kind.is_sortable());
         sortable.map(|column| column.name.as_str())
+    }
+
+    /// What the resource hangs under, which no filter names.
+    pub(crate) fn parent(&self) -> Member {
+        Member { column: Arc::clone(&self.parent), path: Vec::new() }
     }
 
     /// One that every resource has.
