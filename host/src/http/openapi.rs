@@ -41,22 +41,19 @@ pub(crate) struct Type {
 }
 
 impl Type {
-    /// The types that are served, by their slugs.
+    /// All that there are, by their slugs. What a type declares stays when nothing serves it; its plugin's own routes
+    /// do not.
     fn all_of(table: &Table) -> Vec<Self> {
-        let mut all = Vec::new();
-        for published in table.published() {
-            // The probe lets nothing through that is no model.
-            let models = TypeModel::all_of(&published.generation.descriptor).unwrap_or_default();
-            let served: Vec<_> = table.served(published).collect();
-            for model in models {
-                let below = format!("{TYPES_PREFIX}{}/", model.slug);
-                let own = served.iter().filter(|(_method, path)| path.starts_with(&below));
-                let routes = own.map(|(method, path)| (method.map(str::to_owned), path.clone()));
-                all.push(Self { routes: routes.collect(), model });
-            }
-        }
-        all.sort_by(|a, b| a.model.slug.cmp(&b.model.slug));
-        all
+        let all = table.types().into_iter().map(|served| {
+            let model = &served.model;
+            let below = format!("{TYPES_PREFIX}{}/", model.slug);
+            let own = table.of_element(&model.element).into_iter().flat_map(|published| {
+                let own = table.served(published).filter(|(_, path)| path.starts_with(&below));
+                own.map(|(method, path)| (method.map(str::to_owned), path)).collect::<Vec<_>>()
+            });
+            Self { routes: own.collect(), model: Arc::clone(model) }
+        });
+        all.collect()
     }
 }
 

@@ -48,6 +48,12 @@ impl ResourceModel {
             }
             properties.insert(field.name().to_owned(), schema);
         }
+        if purpose == Purpose::Read && self.declared.parent.is_some() {
+            required.push("parent_id".to_owned());
+            let parent = json!({"type": "string", "format": "uuid", "readOnly": true,
+                "description": "What it hangs under."});
+            properties.insert("parent_id".to_owned(), parent);
+        }
         let mut schema = json!({"type": "object", "properties": properties});
         if !required.is_empty() {
             schema["required"] = required.into();

@@ -336,11 +336,6 @@ impl Table {
         self.elements.values().map(|published| &*published.generation.descriptor)
     }
 
-    /// Every generation that answers.
-    pub(crate) fn published(&self) -> impl Iterator<Item = &Arc<Published>> {
-        self.elements.values()
-    }
-
     /// The method and path of every route that `published` answers in this table.
     pub(crate) fn served<'t>(
         &'t self,

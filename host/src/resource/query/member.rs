@@ -87,7 +87,8 @@ impl Members {
         });
         let declared = resource.fields.iter().filter_map(Column::declared);
         let columns = of_all.chain(declared).map(Arc::new).collect();
-        let others = ["conditions", "last_operation"].into_iter().chain(columns::RESERVED);
+        let others =
+            ["parent_id", "conditions", "last_operation"].into_iter().chain(columns::RESERVED);
         let parent = Column { name: "parent_id".to_owned(), kind: Kind::Uuid, is_declared: false };
         Self { columns, parent: Arc::new(parent), others: others.collect() }
     }
