@@ -27,7 +27,7 @@ pub enum BodyKind {
 /// Who makes a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity<'a> {
-    /// Their name, `user:…`, `key:…` or `anonymous`.
+    /// Their name, `user:…`, `service-account:…` or `anonymous`.
     pub principal: &'a str,
     /// The tenant project the request acts in, if it acts in one.
     pub project: Option<&'a str>,

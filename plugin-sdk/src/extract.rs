@@ -61,7 +61,7 @@ impl<P> FromRequestParts<P> for Context {
 pub struct Identity(Arc<Head>);
 
 impl Identity {
-    /// Their name: `user:…`, `key:…` or `anonymous`.
+    /// Their name: `user:…`, `service-account:…`, or `anonymous` on a public route.
     #[must_use]
     pub fn principal(&self) -> &str {
         self.0.layout.identity(&self.0.parcel).principal

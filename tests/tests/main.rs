@@ -8,6 +8,7 @@ mod client;
 mod config;
 mod eventually;
 mod fence;
+mod identity;
 mod kill;
 mod life;
 mod load;

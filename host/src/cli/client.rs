@@ -22,8 +22,7 @@ mod reach;
 
 pub(crate) use error::Error;
 pub(crate) use problem::Problem;
-use reach::Credentials;
-pub(crate) use reach::{Reach, Target};
+pub(crate) use reach::{Credentials, Reach, Target};
 
 /// How long a connection may take to come about.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);

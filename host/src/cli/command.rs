@@ -18,7 +18,7 @@ pub(crate) enum Command {
     Migrations(Noun<migrations::Command>),
     /// Which daemons this user knows, and which is meant.
     Context(Noun<context::command::Command>),
-    /// The admin token, on the daemon's own host.
+    /// The token that the client has, and a new admin token on the daemon's own host.
     Token(Noun<token::Command>),
 }
 

@@ -1,7 +1,7 @@
-//! `metapaas token …`: the admin token, on the daemon's own host.
+//! `metapaas token …`: the token that the client has, and the admin token on the daemon's own host.
 //!
-//! Works on the data directory, so it needs no token and no daemon; one that runs takes the new token up by
-//! itself.
+//! `reset` works on the data directory, so it needs no token and no daemon; one that runs takes the new token up by
+//! itself. `show` is for other programs: it prints what the client would send, and nothing else.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use serde_json::json;
 
-use super::client::{Error, Reach};
+use super::client::{Credentials, Error, Reach};
 use super::context::{self, Contexts, Secret, change};
 use super::exit::{Exit, Failure};
 use super::output::{self, Output};
@@ -17,9 +17,11 @@ use crate::config::{Config, Flag, Sources};
 use crate::identity::Token;
 use crate::identity::admin_token::{self, Reset};
 
-/// What to do with the admin token.
+/// What to do with tokens.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Print the token for the daemon that is meant: `curl -H "Authorization: Bearer $(metapaas token show)" URL`.
+    Show,
     /// Replace the admin token. The old one counts no more, in a daemon that runs either.
     Reset {
         /// The daemon's data directory [default: that of `up` if there is one, else that of `serve`].
@@ -30,12 +32,38 @@ pub(crate) enum Command {
 
 /// Does what was asked.
 pub(crate) fn run(reach: &Reach, command: &Command) -> Result<Exit, Failure> {
-    let Command::Reset { data } = command;
+    match command {
+        Command::Show => print(reach),
+        Command::Reset { data } => replace(reach, data.as_ref()),
+    }
+}
+
+/// What proves who is calling; the password of `admin` is a token too.
+fn print(reach: &Reach) -> Result<Exit, Failure> {
+    let output = Output { format: reach.format() };
+    let known = || {
+        let target = reach.target()?;
+        match target.credentials {
+            Some(Credentials::Token(token) | Credentials::Password { password: token, .. }) => {
+                Ok(token)
+            }
+            None => Err(Error::NoToken { endpoint: target.endpoint }),
+        }
+    };
+    let shown = known().and_then(|token: Secret| {
+        let document = json!({ "token": token.reveal() });
+        output.value(&document, |_document, _paint| format!("{}\n", token.reveal()))
+    });
+    Ok(shown.map_or_else(|error| output.failure(&error), |()| Exit::Ok))
+}
+
+/// Makes another admin token.
+fn replace(reach: &Reach, data: Option<&PathBuf>) -> Result<Exit, Failure> {
     let flag = |path: &PathBuf| {
         let value = path.to_string_lossy().into_owned();
         Flag { name: "--data", key: "data", value }
     };
-    let mut sources = Sources::of_this_process(None, data.iter().map(flag).collect());
+    let mut sources = Sources::of_this_process(None, data.into_iter().map(flag).collect());
     if Path::new(super::up::DATA).is_dir() {
         sources.presets.push(("data", super::up::DATA.to_owned()));
     }

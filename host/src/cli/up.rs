@@ -158,17 +158,18 @@ fn commands(demo: demo::Known, client: Acquaintance, program: &str, endpoint: &s
         Acquaintance::Current => String::new(),
         Acquaintance::Known | Acquaintance::Stranger => format!(" -e {endpoint}"),
     };
+    let token = format!("-H \"Authorization: Bearer $({program}{endpoint_flag} token show)\"");
     match demo {
         demo::Known::Yes => [
             format!(
-                "curl {endpoint}/v1/types/demo/instances -H 'content-type: application/json' -d '{{\"name\": \"first\"}}'"
+                "curl {endpoint}/v1/types/demo/instances {token} -H 'content-type: application/json' -d '{{\"name\": \"first\"}}'"
             ),
             format!(
                 "{program}{endpoint_flag} element upgrade {}@{}",
                 demo::ELEMENT,
                 demo::NEXT_VERSION
             ),
-            format!("curl {endpoint}/v1/types/demo/instances"),
+            format!("curl {endpoint}/v1/types/demo/instances {token}"),
         ],
         demo::Known::No => [
             format!("curl {endpoint}/readyz"),

@@ -4,8 +4,6 @@
 //! the host recognizes the caller, checks the permission, and keeps the credentials to itself: the plugin hears a
 //! name and a project. Not here: what the resource engine serves.
 
-#![allow(dead_code, reason = "plugins' routes are open to everybody until dispatch asks")]
-
 use std::net::IpAddr;
 
 use ::http::HeaderName;

@@ -4,18 +4,20 @@
 //! message and waits for one answer; no lock of the host's is held while it waits. Every way in which that
 //! can fail is a problem of `respond`.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::header::UPGRADE;
 use ::http::request::Parts;
-use ::http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use plugin_abi::request::{BodyKind, Identity, RequestHead};
+use plugin_abi::request::{BodyKind, RequestHead};
 use plugin_abi::response::ResponseHead;
 
+use super::access::{self, Admitted};
 use super::body::{Body, Chunked, Pump, RequestBody};
 use super::problem::Problem;
 use super::request_id::RequestId;
@@ -23,9 +25,6 @@ use super::{State, respond, trace, upgrade};
 use crate::plugin::conversation::{Answer, Fault, Pending};
 use crate::plugin::lease::Lease;
 use crate::plugin::table::{Published, Resolved};
-
-/// Who may call plugins in this part of the product: everybody who reaches the listener.
-const ANYBODY: Identity<'static> = Identity { principal: "anonymous", project: None };
 
 /// How often a request that met a generation on its way out looks for the next one. Each look takes the
 /// newest table, so a second miss means two switches within a few instructions.
@@ -42,16 +41,21 @@ pub(crate) async fn answer(
     state: &State,
     request: Request<Incoming>,
     id: &RequestId,
+    peer: IpAddr,
 ) -> Result<Response<Body>, Problem> {
     let (mut parts, body) = request.into_parts();
     let on_upgrade =
         parts.headers.contains_key(UPGRADE).then(|| take_upgrade(&mut parts)).flatten();
     let routed = route(state, &parts)?;
+    let (descriptor, route) =
+        (&routed.lease.generation().descriptor, routed.published.route(routed.route));
+    let admitted = access::admit(state, &parts, descriptor, route, peer)?;
     let limits = Limits::of(state, &routed);
     let body = RequestBody::take(body, limits.body_bytes_max, limits.deadline, &state.tasks)
         .await
         .map_err(|error| respond::body(&state.metrics.http, &error))?;
-    let mut pending = begin(state, &parts, id, &routed, body, limits)?;
+    let asked = Asked { parts: &parts, id, routed: &routed, admitted: &admitted, limits };
+    let mut pending = begin(state, asked, body)?;
     let answer = pending.answer().await;
     let lease = routed.lease;
     match answer {
@@ -125,17 +129,21 @@ impl Limits {
     }
 }
 
-fn begin(
-    state: &State,
-    parts: &Parts,
-    id: &RequestId,
-    routed: &Routed<'_>,
-    body: RequestBody,
+/// A request that may be made.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    parts: &'a Parts,
+    id: &'a RequestId,
+    routed: &'a Routed<'a>,
+    admitted: &'a Admitted,
     limits: Limits,
-) -> Result<Pending, Problem> {
+}
+
+fn begin(state: &State, asked: Asked<'_>, body: RequestBody) -> Result<Pending, Problem> {
+    let Asked { routed, limits, .. } = asked;
     let conversation = &routed.lease.generation().conversation;
     let refused = |refused| respond::refused(&state.metrics.http, &refused);
-    let encode = |kind: BodyKind, whole: &[u8]| encode(parts, id, routed, kind, whole, limits);
+    let encode = |kind: BodyKind, whole: &[u8]| encode(asked, kind, whole);
     let kind = body.kind();
     match body {
         RequestBody::Whole(whole) => {
@@ -152,16 +160,10 @@ fn begin(
     }
 }
 
-fn encode(
-    parts: &Parts,
-    id: &RequestId,
-    routed: &Routed<'_>,
-    body: BodyKind,
-    whole: &[u8],
-    limits: Limits,
-) -> Vec<u8> {
+fn encode(asked: Asked<'_>, body: BodyKind, whole: &[u8]) -> Vec<u8> {
+    let Asked { parts, id, routed, admitted, limits } = asked;
     let traceparent = trace::parent(&parts.headers);
-    let headers = Headers { inner: parts.headers.iter(), n_left: parts.headers.len() };
+    let headers = Headers::of(&parts.headers, admitted);
     let head = RequestHead {
         route: routed.route,
         deadline_ms: u32::try_from(limits.deadline.as_millis()).unwrap_or(u32::MAX),
@@ -170,7 +172,7 @@ fn encode(
         path: parts.uri.path(),
         query: parts.uri.query(),
         params: &routed.params,
-        identity: ANYBODY,
+        identity: admitted.identity(),
         request_id: id.as_str(),
         traceparent,
         headers,
@@ -182,13 +184,36 @@ fn encode(
 struct Headers<'a> {
     inner: ::http::header::Iter<'a, HeaderValue>,
     n_left: usize,
+    /// What a caller was recognized by is not for the plugin.
+    credentials: Credentials,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Credentials {
+    PassOn,
+    Keep,
+}
+
+impl<'a> Headers<'a> {
+    fn of(headers: &'a HeaderMap, admitted: &Admitted) -> Self {
+        let (credentials, n_kept) = match admitted {
+            Admitted::Anybody => (Credentials::PassOn, 0),
+            Admitted::Known { .. } => {
+                let kept = headers.iter().filter(|(name, _)| access::is_credential(name));
+                (Credentials::Keep, kept.count())
+            }
+        };
+        Self { inner: headers.iter(), n_left: headers.len() - n_kept, credentials }
+    }
 }
 
 impl<'a> Iterator for Headers<'a> {
     type Item = (&'a str, &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (name, value) = self.inner.next()?;
+        let (name, value) = self.inner.find(|(name, _)| {
+            self.credentials == Credentials::PassOn || !access::is_credential(name)
+        })?;
         self.n_left -= 1;
         Some((name.as_str(), value.as_bytes()))
     }

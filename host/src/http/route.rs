@@ -55,7 +55,7 @@ async fn answer(
             return operations::answer(state, place, request, peer).await;
         }
     }
-    dispatch::answer(state, request, id).await
+    dispatch::answer(state, request, id, peer).await
 }
 
 /// The path without its trailing slash.

@@ -34,6 +34,14 @@ pub(crate) enum Error {
         /// The innermost cause.
         why: String,
     },
+    /// Nothing is known that would prove who is calling.
+    #[error(
+        "no token for {endpoint} is known: `metapaas context add --endpoint URL --token TOKEN` keeps one; on the daemon's own host `metapaas token reset` makes one"
+    )]
+    NoToken {
+        /// Which daemon is meant.
+        endpoint: Endpoint,
+    },
     /// It took too long.
     #[error("{endpoint} did not answer within {} s: try again, and see the daemon's log", limit.as_secs())]
     Late {
@@ -173,6 +181,7 @@ impl Error {
             | Self::Late { .. }
             | Self::Broken { .. }
             | Self::Foreign { .. } => Exit::Unreachable,
+            Self::NoToken { .. } => Exit::Unauthenticated,
             Self::Problem(problem) => of_status(problem.status()),
             Self::Unfinished { .. } => Exit::Unfinished,
             Self::Left { .. } => Exit::Interrupted,
@@ -214,6 +223,7 @@ impl Error {
         match self {
             Self::Unreachable { .. } => "CLIENT_UNREACHABLE",
             Self::Untrusted { .. } => "CLIENT_UNTRUSTED",
+            Self::NoToken { .. } => "CLIENT_NO_TOKEN",
             Self::Late { .. } => "CLIENT_LATE",
             Self::Broken { .. } => "CLIENT_BROKEN",
             Self::Foreign { .. } => "CLIENT_NO_DAEMON",
