@@ -111,6 +111,39 @@ pub struct Condition {
     pub message: String,
 }
 
+impl Condition {
+    /// That it is so: why, in one word and in a sentence.
+    #[must_use]
+    pub fn yes(
+        r#type: impl Into<String>,
+        reason: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        let (reason, message) = (reason.into(), message.into());
+        Self { r#type: r#type.into(), status: ConditionStatus::True, reason, message }
+    }
+
+    /// That it is not so: why, in one word and in a sentence.
+    #[must_use]
+    pub fn no(
+        r#type: impl Into<String>,
+        reason: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self { status: ConditionStatus::False, ..Self::yes(r#type, reason, message) }
+    }
+
+    /// That nobody knows: why, in one word and in a sentence.
+    #[must_use]
+    pub fn unknown(
+        r#type: impl Into<String>,
+        reason: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self { status: ConditionStatus::Unknown, ..Self::yes(r#type, reason, message) }
+    }
+}
+
 /// Whether something is so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ConditionStatus {
@@ -172,6 +205,18 @@ pub struct PlannedStep {
     /// What it means, in a sentence.
     #[serde(default)]
     pub description: String,
+}
+
+impl PlannedStep {
+    /// What is done, to what, and what that means.
+    #[must_use]
+    pub fn new(
+        action: impl Into<String>,
+        target: impl Into<String>,
+        description: impl Into<String>,
+    ) -> Self {
+        Self { action: action.into(), target: target.into(), description: description.into() }
+    }
 }
 
 /// Make it so.

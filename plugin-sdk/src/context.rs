@@ -1,5 +1,6 @@
 //! What a plugin may ask of its surroundings.
 
+use std::any::TypeId;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,11 +9,13 @@ use plugin_abi::AbiError;
 use plugin_abi::message::Outbound;
 use plugin_abi::record::{Measurement, MetricRecord};
 use plugin_abi::root::Mode;
+use plugin_abi::secret::SECRETS_SERVICE;
 
 use crate::calls::lent_bytes;
 use crate::caught::Caught;
 use crate::db::Database;
 use crate::generation::Generation;
+use crate::resource::{Client, Resource, Secret, SecretError, SecretText};
 use crate::tasks;
 
 /// The plugin's way to its host: who it is, background tasks, measurements, services.
@@ -115,6 +118,26 @@ impl Context {
     #[must_use]
     pub fn db(&self) -> Database {
         Database::new(Arc::clone(&self.generation))
+    }
+
+    /// The plugin's own resources of this struct, in every project.
+    #[must_use]
+    pub fn resources<R: Resource>(&self) -> Client<R> {
+        let served = self.generation.by_struct.get(&TypeId::of::<R>());
+        Client::new(self.clone(), served.cloned())
+    }
+
+    /// Opens a secret of one of the plugin's own resources; the host writes down that it did.
+    ///
+    /// # Errors
+    /// When it is gone, or the host cannot open it now.
+    pub async fn secret(&self, secret: &Secret) -> Result<SecretText, SecretError> {
+        match secret.request() {
+            Ok(request) => {
+                SecretText::of_answer(&self.service(SECRETS_SERVICE, &request.encode()).await?)
+            }
+            Err(text) => Ok(text),
+        }
     }
 
     fn measure(&self, name: &str, labels: &[(&str, &str)], measurement: Measurement) {

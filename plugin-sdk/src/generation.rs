@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::calls::{Call, Calls};
+use crate::resource::declaration::ByStruct;
 use crate::tasks::Tasks;
 
 /// See the module.
@@ -23,6 +24,8 @@ pub(crate) struct Generation {
     pub(crate) number: u64,
     /// Which database stands behind the database service.
     pub(crate) database: Backend,
+    /// Which struct is served as which collection.
+    pub(crate) by_struct: ByStruct,
     pub(crate) mode: Mode,
     pub(crate) host: HostApi,
     pub(crate) calls: Calls,

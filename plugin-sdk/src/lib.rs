@@ -64,11 +64,13 @@ mod extract;
 mod generation;
 mod handler;
 mod health;
+mod hooks;
 mod log;
 pub mod migration;
 mod plugin;
 mod problem;
 mod request;
+pub mod resource;
 mod response;
 mod router;
 mod runtime;
@@ -88,7 +90,7 @@ pub use http::{self, HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 pub use plugin_abi::{AbiError, ErrorCode};
 #[cfg(feature = "testing")]
 pub use plugin_sdk_macros::test;
-pub use plugin_sdk_macros::{json, plugin, settings};
+pub use plugin_sdk_macros::{Resource, json, plugin, settings};
 #[cfg(feature = "sea-orm")]
 pub use sea_orm;
 #[cfg(feature = "sea-query")]
@@ -110,6 +112,7 @@ pub use self::migration::{Cursor, Migration, Progress, Sql};
 pub use self::plugin::{Declared, Health, NoSettings, Plugin, StartError};
 pub use self::problem::Problem;
 pub use self::request::{FromRequest, FromRequestParts, Request, ViaBody, ViaParts};
+pub use self::resource::{Resource, Resources, Root};
 pub use self::response::{IntoResponse, Response};
 pub use self::router::{Access, Route, Router};
 pub use self::stream::UpgradedStream;
@@ -125,10 +128,15 @@ pub mod prelude {
     #[doc(no_inline)]
     pub use crate::db::Queries;
     #[doc(no_inline)]
+    pub use crate::resource::{
+        Acted, Action, Change, Condition, Failed, Input, Invalid, PlannedStep, Reconciled, Secret,
+        Stored,
+    };
+    #[doc(no_inline)]
     pub use crate::{
         Bytes, Context, Cursor, Database, DbError, Health, Identity, IntoResponse, Json, Migration,
-        NoSettings, Path, Plugin, Problem, Progress, Query, Response, Router, Sql, StartError,
-        State, StatusCode, StreamBody, json, plugin, settings, tracing,
+        NoSettings, Path, Plugin, Problem, Progress, Query, Resource, Resources, Response, Router,
+        Sql, StartError, State, StatusCode, StreamBody, json, plugin, settings, tracing,
     };
     #[cfg(feature = "ws")]
     #[doc(no_inline)]
@@ -139,8 +147,11 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod expansion {
     pub use plugin_abi::api::{DescriptorSink, GenerationInfo, HostApi};
+    pub use plugin_abi::descriptor::{Policy, Unique};
     pub use plugin_abi::export_plugin;
+    pub use plugin_abi::resource::columns::is_reserved;
     pub use plugin_abi::root::AbiExit;
 
+    pub use crate::resource::{FieldDeclaration, FieldReader, FieldWriter, Unreadable};
     pub use crate::runtime::{describe, run};
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
 use crate::migration::Migration;
+use crate::resource::Resources;
 use crate::router::Router;
 
 /// A plugin: how it starts, what it serves, how it stops.
@@ -28,11 +29,18 @@ pub trait Plugin: Declared + Sized + Send + Sync + 'static {
         settings: Self::Settings,
     ) -> impl Future<Output = Result<Self, StartError>> + Send;
 
-    /// What the plugin serves.
+    /// What the host stores and serves for it; see [`resource`](crate::resource).
     ///
-    /// It has no `self`, because the daemon, the bundle and the probe need the list of routes without
+    /// It has no `self`, because the daemon, the bundle and the probe need the list of what there is without
     /// starting anything; so it must depend on the code alone.
-    fn router() -> Router<Self>;
+    fn resources() -> Resources<Self> {
+        Resources::new()
+    }
+
+    /// What the plugin serves itself, beside its resources. As those it depends on the code alone.
+    fn router() -> Router<Self> {
+        Router::new()
+    }
 
     /// How the schema of its tables comes to be; see [`migration`](crate::migration).
     ///

@@ -87,6 +87,7 @@ fn start_and_serve<P: Plugin>(host: HostApi, info: GenerationInfo<'_>) -> Result
         version,
         number: info.generation(),
         database,
+        by_struct: declaration.by_struct.clone(),
         mode: info.mode(),
         host,
         calls: Calls::default(),

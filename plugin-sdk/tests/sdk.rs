@@ -12,12 +12,16 @@ mod cancellation;
 mod database;
 #[path = "sdk/declaration.rs"]
 mod declaration;
+#[path = "sdk/hooks.rs"]
+mod hooks;
 #[path = "sdk/life.rs"]
 mod life;
 #[path = "sdk/logs.rs"]
 mod logs;
 #[path = "sdk/panics.rs"]
 mod panics;
+#[path = "sdk/resources.rs"]
+mod resources;
 #[path = "sdk/streaming.rs"]
 mod streaming;
 #[path = "sdk/web_sockets.rs"]

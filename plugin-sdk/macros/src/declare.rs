@@ -65,7 +65,8 @@ impl Declaration {
     }
 }
 
-fn is_name(name: &str, n_bytes_max: usize, others: &str) -> bool {
+/// Whether a name is lower-case letters, digits and `others`, begins with a letter, and is not too long.
+pub(crate) fn is_name(name: &str, n_bytes_max: usize, others: &str) -> bool {
     name.len() <= n_bytes_max
         && name.starts_with(|first: char| first.is_ascii_lowercase())
         && name

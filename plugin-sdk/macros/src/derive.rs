@@ -2,7 +2,9 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Error, Ident, Result};
+use syn::parse::Parser;
+use syn::punctuated::Punctuated;
+use syn::{Error, Ident, Result, Token};
 
 /// `#[settings]`.
 pub(crate) fn settings(attribute: TokenStream, item: &TokenStream) -> TokenStream {
@@ -19,20 +21,34 @@ pub(crate) fn settings(attribute: TokenStream, item: &TokenStream) -> TokenStrea
 
 /// `#[json]`.
 pub(crate) fn json(attribute: TokenStream, item: &TokenStream) -> Result<TokenStream> {
-    let derives = if attribute.is_empty() {
-        quote!(::plugin_sdk::serde::Serialize, ::plugin_sdk::serde::Deserialize)
-    } else {
-        let direction: Ident = syn::parse2(attribute)?;
-        match direction.to_string().as_str() {
-            "serialize" => quote!(::plugin_sdk::serde::Serialize),
-            "deserialize" => quote!(::plugin_sdk::serde::Deserialize),
+    let words = Punctuated::<Ident, Token![,]>::parse_terminated.parse2(attribute)?;
+    let (mut writes, mut reads, mut has_schema) = (false, false, false);
+    for word in words {
+        match word.to_string().as_str() {
+            "serialize" => writes = true,
+            "deserialize" => reads = true,
+            "schema" => has_schema = true,
             _unknown => {
-                return Err(Error::new(direction.span(), "expected `serialize` or `deserialize`"));
+                let expected = "expected `serialize`, `deserialize` or `schema`";
+                return Err(Error::new(word.span(), expected));
             }
         }
-    };
+    }
+    if !writes && !reads {
+        (writes, reads) = (true, true);
+    }
+    let writes = writes.then(|| quote!(#[derive(::plugin_sdk::serde::Serialize)]));
+    let reads = reads.then(|| quote!(#[derive(::plugin_sdk::serde::Deserialize)]));
+    let schema = has_schema.then(|| {
+        quote! {
+            #[derive(::plugin_sdk::schemars::JsonSchema)]
+            #[schemars(crate = "::plugin_sdk::schemars")]
+        }
+    });
     Ok(quote! {
-        #[derive(#derives)]
+        #writes
+        #reads
+        #schema
         #[serde(crate = "::plugin_sdk::serde")]
         #item
     })

@@ -4,14 +4,12 @@
 //! way back where one is needed. Not here: what the SQL means, and whether an earlier version of the plugin
 //! had other steps; the host knows both.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use plugin_abi::descriptor::{Migration as Step, Phase, Statements};
 
 use super::{Backfill, Migration};
-use crate::handler::Endpoint;
-use crate::problem::Problem;
-use crate::response::IntoResponse;
+use crate::hooks::Hooks;
 
 /// What the host calls a backfill by: this, then its name.
 const BACKFILL_PREFIX: &str = "backfill:";
@@ -31,28 +29,6 @@ impl ChainError {
     }
 }
 
-/// The hooks of a plugin, by the name that the host calls them by.
-pub(crate) struct Hooks<P> {
-    endpoints: HashMap<String, Endpoint<P>>,
-    /// Answers for those that there are not.
-    unknown: Endpoint<P>,
-}
-
-impl<P> Hooks<P> {
-    fn new() -> Self {
-        let unknown: Endpoint<P> = Box::new(|request| {
-            let detail = format!("this plugin has no hook `{}`", request.path());
-            Box::pin(async { Problem::not_found(detail).into_response() })
-        });
-        Self { endpoints: HashMap::new(), unknown }
-    }
-
-    /// What answers the hook of this name.
-    pub(crate) fn find(&self, name: &str) -> &Endpoint<P> {
-        self.endpoints.get(name).unwrap_or(&self.unknown)
-    }
-}
-
 /// Checks the steps and takes them apart into what the descriptor has and what the run loop calls.
 pub(crate) fn check<P>(migrations: Vec<Migration<P>>) -> Result<(Vec<Step>, Hooks<P>), ChainError> {
     let (mut steps, mut hooks) = (Vec::new(), Hooks::new());
@@ -67,7 +43,7 @@ pub(crate) fn check<P>(migrations: Vec<Migration<P>>) -> Result<(Vec<Step>, Hook
             return Err(ChainError::of(&step, "another step has this id; make a new one"));
         }
         if let Some(Backfill { name, endpoint }) = backfill
-            && hooks.endpoints.insert(format!("{BACKFILL_PREFIX}{name}"), endpoint).is_some()
+            && !hooks.add(format!("{BACKFILL_PREFIX}{name}"), endpoint)
         {
             let fault = format!("another step has a backfill `{name}`; choose another name");
             return Err(ChainError::of(&step, fault));
@@ -200,7 +176,7 @@ mod tests {
                 .up(["ALTER TABLE demo_a DROP COLUMN b", "DROP INDEX demo_b"]),
         ];
         let (steps, hooks) = check(migrations).unwrap();
-        assert_eq!(hooks.endpoints.keys().collect::<Vec<_>>(), ["backfill:rows"]);
+        assert_eq!(hooks.names(), ["backfill:rows"]);
         assert_eq!(steps[0].backfill.as_deref(), Some("rows"));
         assert_eq!(steps[1].depends_on, [ONE]);
         assert_eq!(steps[1].up.sqlite, steps[1].up.postgres);

@@ -1,4 +1,4 @@
-//! What a plugin declares, put together of its attribute, its settings and its router.
+//! What a plugin declares, put together of its attribute, its settings, its resources and its router.
 //!
 //! The position of a route in the descriptor is the position of its endpoint in [`Declaration`]: a request
 //! names it by number and nothing is looked up. Made by `descriptor` and again by `run`, from the code
@@ -19,8 +19,11 @@ use super::{Route, Router};
 use crate::connection::OnConnection;
 use crate::handler::{Endpoint, endpoint};
 use crate::health;
-use crate::migration::chain::{self, ChainError, Hooks};
+use crate::hooks::Hooks;
+use crate::migration::chain::{self, ChainError};
 use crate::plugin::Plugin;
+use crate::resource;
+use crate::resource::declaration::{ByStruct, ResourceError};
 
 /// Under this a type's routes are the SDK's own.
 const RESERVED_PREFIX: &str = "/-/";
@@ -74,6 +77,9 @@ pub(crate) enum DeclarationError {
         /// Where.
         place: String,
     },
+    /// A resource cannot be.
+    #[error(transparent)]
+    Resource(#[from] ResourceError),
     /// A step of the schema cannot be.
     #[error(transparent)]
     Migration(#[from] ChainError),
@@ -86,6 +92,8 @@ pub(crate) struct Declaration<P> {
     endpoints: Vec<Arc<Endpoint<P>>>,
     /// What the host calls by name.
     hooks: Hooks<P>,
+    /// Which struct was registered for which collection.
+    pub(crate) by_struct: ByStruct,
     /// One for each listener of the descriptor, in its order.
     pub(crate) on_connection: Vec<OnConnection<P>>,
 }
@@ -99,13 +107,12 @@ impl<P: Plugin> Declaration<P> {
             check_name("type", slug, NamePattern::Slug)?;
             check_new("type", slug, &mut names)?;
         }
-        let (migrations, hooks) = chain::check(P::migrations())?;
-        let mut declaration = Self {
-            descriptor: Self::descriptor_without_routes(migrations),
-            endpoints: Vec::new(),
-            hooks,
-            on_connection: Vec::new(),
-        };
+        let (migrations, mut hooks) = chain::check(P::migrations())?;
+        let mut descriptor = Self::descriptor_without_routes(migrations);
+        let by_struct =
+            resource::declaration::declare(P::resources(), &mut descriptor.types, &mut hooks)?;
+        let mut declaration =
+            Self { descriptor, endpoints: Vec::new(), hooks, by_struct, on_connection: Vec::new() };
         declaration.add_outermost(P::router())?;
         declaration.add_health();
         Ok(declaration)
