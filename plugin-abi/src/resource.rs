@@ -38,6 +38,10 @@ pub const RESERVED_COLLECTIONS: [&str; 10] = [
     "versions",
 ];
 
+/// The verbs that no action may be declared as: what can be done to every resource.
+pub const RESERVED_VERBS: [&str; 10] =
+    ["read", "list", "create", "update", "delete", "watch", "retry", "undelete", "cancel", "wait"];
+
 /// The conditions that the host alone sets.
 pub const RESERVED_CONDITIONS: [&str; 4] = ["Ready", "Reconciling", "Stalled", "PluginAvailable"];
 

@@ -35,6 +35,7 @@ mod answer;
 mod database;
 mod host;
 mod request;
+mod resource;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -42,7 +43,7 @@ use std::time::Duration;
 
 use plugin_abi::api::HostApi;
 use plugin_abi::database::Backend;
-use plugin_abi::descriptor::{Descriptor, SCHEMA_VERSION, StartDocument};
+use plugin_abi::descriptor::{Descriptor, SCHEMA_VERSION, StartDocument, TypeDescriptor};
 use plugin_abi::host::{collect_descriptor, export_forever, generation_info};
 use plugin_abi::message::Inbound;
 use plugin_abi::root::{AbiExit, Mode};
@@ -59,6 +60,7 @@ pub use self::host::{LogLine, Metric, PanicNote};
 use self::host::{Port, Start};
 use self::request::Routes;
 pub use self::request::TestRequest;
+pub use self::resource::stored;
 use crate::AbiError;
 use crate::plugin::Plugin;
 use crate::runtime::{describe, run};
@@ -170,7 +172,8 @@ impl Host {
             Err(_gone) => unreachable!("the port outlives the start"),
         }
         let _stop = StopOnDrop(Arc::clone(&port));
-        Ok(TestPlugin { routes: Routes::of(descriptor), port, exit, thread, _stop })
+        let types = descriptor.types.clone();
+        Ok(TestPlugin { routes: Routes::of(descriptor), types, port, exit, thread, _stop })
     }
 }
 
@@ -199,6 +202,7 @@ pub struct StartFailure {
 #[derive(Debug)]
 pub struct TestPlugin {
     routes: Routes,
+    types: Vec<TypeDescriptor>,
     port: Arc<Port>,
     exit: oneshot::Receiver<AbiExit>,
     thread: JoinHandle<()>,

@@ -3,18 +3,7 @@
 use super::error::Wrong;
 
 /// What is served under every resource, so that no collection can have the name.
-pub(crate) const WORDS_BELOW: [&str; 10] = [
-    "versions",
-    "actions",
-    "operations",
-    "events",
-    "conditions",
-    "nodes",
-    "metrics",
-    "logs",
-    "access",
-    "bindings",
-];
+pub(crate) use plugin_abi::resource::RESERVED_COLLECTIONS as WORDS_BELOW;
 
 /// The collection that hangs under the type itself and nowhere else.
 pub(super) const INSTANCES: &str = "instances";
@@ -23,8 +12,7 @@ pub(super) const INSTANCES: &str = "instances";
 pub(super) const SYSTEM_COLUMNS: [&str; 6] = ["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"];
 
 /// Actions that the host has for every resource, and what else a permission says of one.
-pub(super) const VERBS: [&str; 10] =
-    ["read", "list", "create", "update", "delete", "watch", "retry", "undelete", "cancel", "wait"];
+pub(super) use plugin_abi::resource::RESERVED_VERBS as VERBS;
 
 /// The longest table whose indexes still have names of their own: PostgreSQL cuts names at 63 bytes.
 pub(super) const TABLE_BYTES_MAX: usize = 63 - "_of_project".len();

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use plugin_abi::descriptor::{Field, Resource, TypeDescriptor, Unique};
 use plugin_abi::resource::columns::is_reserved;
-use plugin_abi::resource::{RESERVED_COLLECTIONS, action_hook_name, hook_name};
+use plugin_abi::resource::{RESERVED_COLLECTIONS, RESERVED_VERBS, action_hook_name, hook_name};
 
 use super::collection::{Parts, Resources};
 use crate::hooks::Hooks;
@@ -187,6 +187,9 @@ fn resource<P>(
         };
         if !is_name(&verb, 31, "-") {
             return Err(failed("the verb must match [a-z][a-z0-9-]{0,30}".to_owned()));
+        }
+        if RESERVED_VERBS.contains(&&*verb) {
+            return Err(failed("the verb is the host's; choose another".to_owned()));
         }
         let (action, endpoint) = action.map_err(failed)?;
         if !hooks.add(action_hook_name(slug, collection, &verb), endpoint) {

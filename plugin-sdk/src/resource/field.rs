@@ -130,6 +130,9 @@ impl FieldDeclaration {
                         `shown_once` or `hidden`"
                 .to_owned());
         }
+        if kind != Kind::Secret && policy == Policy::ShownOnce {
+            return Err("what is shown once must be stored as a `Secret`".to_owned());
+        }
         if is_the_plugins && !schema.is_nullable && default.is_none() {
             return Err(
                 "only the plugin says it, so it is nothing at first: make it an `Option`, \

@@ -45,7 +45,16 @@ impl Described {
         let mut schema = schema(&mut generator(SchemaSettings::draft2020_12()));
         let is_secret = schema.remove(SECRET_MARK).is_some();
         let mut types = types_of(schema.as_value());
-        let is_nullable = types.as_mut().is_none_or(|types| types.remove("null"));
+        let is_nullable = types.as_ref().is_none_or(|types| types.contains("null"));
+        // An enum may say its type in each variant alone; what decides about a column is said once and first.
+        if let Some(types) = &types
+            && schema.get("type").is_none()
+        {
+            schema.insert("type".to_owned(), one_or_all(types));
+        }
+        if let Some(types) = &mut types {
+            types.remove("null");
+        }
         let kind = match (is_secret, types) {
             (true, _types) => Kind::Secret,
             (false, types) => kind(&schema, types.as_ref()),
@@ -142,6 +151,13 @@ impl Bounds {
             }
         }
         Ok(())
+    }
+}
+
+fn one_or_all(types: &BTreeSet<String>) -> Value {
+    match types.first() {
+        Some(only) if types.len() == 1 => only.as_str().into(),
+        Some(_) | None => types.iter().map(String::as_str).collect::<Vec<_>>().into(),
     }
 }
 

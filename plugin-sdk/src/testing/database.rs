@@ -16,9 +16,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use plugin_abi::database::answer::{Fault, FaultKind, begun, done};
-use plugin_abi::database::{Request, TransactionId, Wanted};
-use plugin_abi::descriptor::{Migration, Phase};
+use plugin_abi::database::{Backend, Request, TransactionId, Wanted};
+use plugin_abi::descriptor::{Descriptor, Migration, Phase};
 use plugin_abi::message::CallId;
+use plugin_abi::resource::columns;
 use plugin_abi::{AbiError, ErrorCode};
 use serde_json::Value;
 
@@ -43,6 +44,8 @@ struct State {
     waiting: VecDeque<(CallId, Vec<u8>)>,
     /// Ids of the steps that were applied.
     applied: HashSet<String>,
+    /// The tables of declared resources that were made.
+    made: Vec<String>,
 }
 
 /// What a request led to.
@@ -69,16 +72,18 @@ impl Database {
     pub fn new() -> Self {
         let connection = rusqlite::Connection::open_in_memory().expect("memory is there");
         connection.pragma_update(None, "foreign_keys", true).expect("SQLite knows this pragma");
-        let (waiting, applied) = (VecDeque::new(), HashSet::new());
-        let state = State { connection, open: None, n_transactions: 0, waiting, applied };
+        let (waiting, applied, made) = (VecDeque::new(), HashSet::new(), Vec::new());
+        let state = State { connection, open: None, n_transactions: 0, waiting, applied, made };
         Self { state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Applies the expand steps of a plugin that were not applied yet, as a rollout does.
+    /// Makes the tables of a plugin's declared resources and applies its expand steps, as far as that was not
+    /// done yet; as a rollout does.
     ///
     /// # Panics
     /// When the plugin has no descriptor, or SQLite refuses a step.
     pub fn migrate<P: Plugin>(&self) -> &Self {
+        self.lock().make_tables(&described::<P>());
         self.apply::<P>(Phase::Expand)
     }
 
@@ -90,7 +95,8 @@ impl Database {
         self.apply::<P>(Phase::Contract)
     }
 
-    /// Takes the expand steps of a plugin back, the last one first, as a rollout that failed does.
+    /// Takes the expand steps of a plugin back, the last one first, and then the tables of its resources, as a
+    /// rollout that failed does.
     ///
     /// # Panics
     /// As [`Database::migrate`].
@@ -102,6 +108,7 @@ impl Database {
                 state.run_all(step, &down.sqlite);
             }
         }
+        state.drop_tables();
         drop(state);
         self
     }
@@ -156,10 +163,13 @@ impl fmt::Debug for Database {
     }
 }
 
+fn described<P: Plugin>() -> Descriptor {
+    descriptor::<P>().unwrap_or_else(|reason| panic!("{reason}"))
+}
+
 /// The steps of a plugin, each behind those it depends on.
 fn in_order<P: Plugin>() -> Vec<Migration> {
-    let descriptor = descriptor::<P>().unwrap_or_else(|reason| panic!("{reason}"));
-    let (mut ordered, mut left) = (Vec::<Migration>::new(), descriptor.migrations);
+    let (mut ordered, mut left) = (Vec::<Migration>::new(), described::<P>().migrations);
     while !left.is_empty() {
         let is_before = |id: &String| ordered.iter().any(|step| step.id == *id);
         let ready = left.iter().position(|step| step.depends_on.iter().all(is_before));
@@ -170,6 +180,27 @@ fn in_order<P: Plugin>() -> Vec<Migration> {
 }
 
 impl State {
+    /// What the host makes for declared resources before the plugin's own steps.
+    fn make_tables(&mut self, descriptor: &Descriptor) {
+        let resources = descriptor.types.iter().flat_map(|it| &it.resources);
+        for table in resources.map(|resource| &resource.table) {
+            if !self.made.contains(table) {
+                let statements = columns::create(table, Backend::Sqlite).join(";");
+                self.connection.execute_batch(&statements).unwrap_or_else(|error| {
+                    panic!("table `{table}`: SQLite refuses `{statements}`: {error}")
+                });
+                self.made.push(table.clone());
+            }
+        }
+    }
+
+    fn drop_tables(&mut self) {
+        for table in self.made.drain(..).rev() {
+            let dropped = self.connection.execute_batch(&columns::drop(&table));
+            dropped.unwrap_or_else(|error| panic!("table `{table}` cannot be dropped: {error}"));
+        }
+    }
+
     fn run_all(&self, step: &Migration, statements: &[String]) {
         for sql in statements {
             self.connection.execute_batch(sql).unwrap_or_else(|error| {

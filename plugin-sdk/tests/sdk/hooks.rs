@@ -51,7 +51,7 @@ impl Plugin for Kitchen {
             .reconcile(boil)
             .action(Action::new("stir", stir))
             .action(Action::safe("smell", smell))
-            .action(Action::new("drop", async |_: Stored<Pot>| -> () { panic!("it fell") }));
+            .action(Action::new("drop", async |_: Stored<Pot>| -> () { unreachable!("it fell") }));
         Resources::new().with(pots).with(Cup::collection().reconcile(fill))
     }
 }
@@ -82,7 +82,9 @@ async fn boil(
     }
     match &*pot.brew {
         "gold" => return Err(Failed::new("TooHard", "it does not boil").for_good()),
-        "mud" => return Err("x".parse::<u8>().unwrap_err().into()),
+        "mud" => {
+            "x".parse::<u8>()?;
+        }
         "ice" => {
             let cold = Problem::new(StatusCode::CONFLICT, "VERY_COLD", "it is frozen");
             return Err(cold.into());
@@ -128,6 +130,7 @@ async fn fill(mut cup: Stored<Cup>) -> Result<Reconciled<Cup>, Failed> {
     Ok(cup.settled())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "reads as a table")]
 fn document(fields: Value) -> Value {
     json!({
         "id": "0199c1e4-0000-7000-8000-000000000001", "project_id": "p", "name": "kettle",
@@ -137,7 +140,7 @@ fn document(fields: Value) -> Value {
 }
 
 async fn kitchen() -> TestPlugin {
-    testing::start::<Kitchen>(json!({})).await.unwrap()
+    testing::start::<Kitchen>(json!({})).await.expect("it starts")
 }
 
 /// Calls a hook and compares status and answer.
@@ -270,4 +273,32 @@ async fn a_hook_that_oversteps_fails_and_says_where() {
     let answer = plugin.hook("pots/instances/actions/drop", &question).await;
     assert_eq!(answer.json::<Value>().await["code"], "PLUGIN_PANIC");
     assert_eq!(plugin.hook("pots/cups/validate", &question).await.status(), 404);
+}
+
+#[plugin_sdk::test]
+async fn a_test_calls_hooks_by_the_struct_that_they_are_of() {
+    let plugin = kitchen().await;
+    let mut pot = testing::stored("kettle", json!({"brew": "tea"}));
+    let validated = plugin.validate::<Pot>(None, &pot).await.unwrap();
+    assert_eq!(validated.fields["key"], "sesame");
+    let planned = plugin.plan::<Pot>(None, &pot).await.unwrap();
+    assert_eq!(planned.plan[0].action, "boil");
+    let reconciled = plugin.reconcile::<Pot>(&pot).await.unwrap();
+    assert_eq!(reconciled.fields["degrees"], 96);
+    let acted = plugin.act::<Pot>(&pot, "stir", json!({"times": 1})).await.unwrap();
+    assert_eq!(acted.output, "1 times at 96");
+    let refused = plugin.act::<Pot>(&pot, "stir", json!({"times": 9})).await.unwrap_err();
+    assert_eq!(refused.status(), 409);
+    pot.deleting = true;
+    assert!(plugin.reconcile::<Pot>(&pot).await.unwrap().fields.is_empty());
+}
+
+#[plugin_sdk::test]
+async fn tables_of_resources_are_there_and_go_again() {
+    let tables = testing::Database::new();
+    let names = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
+    tables.migrate::<Kitchen>().migrate::<Kitchen>();
+    assert_eq!(tables.rows(names), [["pots_cups"], ["pots_instances"]]);
+    tables.undo::<Kitchen>();
+    assert!(tables.rows(names).is_empty());
 }

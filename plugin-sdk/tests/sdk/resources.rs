@@ -123,14 +123,15 @@ async fn pass<R: Resource>(_: Change<R>) -> Result<(), Invalid> {
 }
 
 fn described() -> Descriptor {
-    testing::descriptor::<S3>().unwrap()
+    testing::descriptor::<S3>().expect("it declares what can be")
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "reads as a table")]
 fn shown(value: impl serde::Serialize, wanted: Expect) {
-    wanted.assert_eq(&serde_json::to_string_pretty(&value).unwrap());
+    wanted.assert_eq(&serde_json::to_string_pretty(&value).expect("it is JSON"));
 }
 
+#[expect(clippy::too_many_lines, reason = "a document as it is")]
 #[test]
 fn a_struct_becomes_a_resource() {
     let instances = &described().types[0].resources[0];
@@ -161,7 +162,8 @@ fn a_struct_becomes_a_resource() {
                     "description": "By keys of the store's own.",
                     "type": "string"
                   }
-                ]
+                ],
+                "type": "string"
               },
               "policy": "rw",
               "default": "none"
@@ -216,6 +218,7 @@ fn a_struct_becomes_a_resource() {
     );
 }
 
+#[expect(clippy::too_many_lines, reason = "a document as it is")]
 #[test]
 fn every_word_about_a_field_is_in_the_descriptor() {
     let buckets = &described().types[0].resources[1];
@@ -445,7 +448,7 @@ macro_rules! declares {
 
 /// What is wrong with a plugin.
 fn told<P: Plugin>() -> String {
-    testing::descriptor::<P>().unwrap_err()
+    testing::descriptor::<P>().expect_err("it declares what cannot be")
 }
 
 declares!(TwoTypes: ["one", "two"], Resources::new().with(Instance::collection()));
