@@ -3,6 +3,9 @@
 //! The host writes a [`RequestHead`]; the plugin keeps the parcel and a [`RequestLayout`] of offsets into
 //! it, so that a handler which looks at nothing pays for nothing. Values are as they came: path and query
 //! still percent-encoded, header values any bytes.
+//!
+//! The numbers come first, then how long each text is, then the texts in one run, which is checked in one go; then
+//! the header fields, then the body.
 
 use std::ops::Range;
 
@@ -60,36 +63,61 @@ pub struct RequestHead<'a, H> {
     pub headers: H,
 }
 
+/// Route, deadline, kind of the body, its length in two, how many parameters, how many header fields.
+const N_NUMBERS: usize = 7;
+
+/// The texts in the order in which they are written. Those of the parameters follow.
+#[derive(Debug, Clone, Copy)]
+enum Text {
+    Method,
+    Path,
+    Query,
+    Principal,
+    Project,
+    RequestId,
+    Traceparent,
+}
+
+const N_TEXTS: usize = 7;
+
+/// The length of a text that there is not.
+const ABSENT: u32 = u32::MAX;
+
+/// What most heads fit into.
+const USUAL_BYTES: usize = 512;
+
 impl<'a, H> RequestHead<'a, H>
 where
     H: ExactSizeIterator<Item = (&'a str, &'a [u8])>,
 {
     /// The parcel: this head and then `whole_body`, which is empty for a pulled one.
+    ///
+    /// # Panics
+    /// When a part is 4 GiB or longer; every caller has a far lower limit of its own.
     #[must_use]
     pub fn encode(self, whole_body: &[u8]) -> Vec<u8> {
-        let mut writer = Writer::with_capacity(512 + whole_body.len());
-        writer.u32(self.route);
-        writer.u32(self.deadline_ms);
-        match self.body {
-            BodyKind::Whole => writer.u8(0),
-            BodyKind::Pulled(None) => writer.u8(1),
-            BodyKind::Pulled(Some(n_bytes)) => {
-                writer.u8(2);
-                writer.u64(n_bytes);
-            }
-        }
-        writer.str(self.method);
-        writer.str(self.path);
-        writer.opt_str(self.query);
-        writer.str(self.identity.principal);
-        writer.opt_str(self.identity.project);
-        writer.str(self.request_id);
-        writer.opt_str(self.traceparent);
-        writer.u16(count(self.params.len()));
-        for param in self.params {
-            writer.str(param);
-        }
-        writer.u16(count(self.headers.len()));
+        let (kind, n_bytes) = match self.body {
+            BodyKind::Whole => (0, 0),
+            BodyKind::Pulled(None) => (1, 0),
+            BodyKind::Pulled(Some(n_bytes)) => (2, n_bytes),
+        };
+        let (low, high) = halves(n_bytes);
+        let (n_params, n_headers) = (length(self.params.len()), length(self.headers.len()));
+        let texts: [Option<&str>; N_TEXTS] = [
+            Some(self.method),
+            Some(self.path),
+            self.query,
+            Some(self.identity.principal),
+            self.identity.project,
+            Some(self.request_id),
+            self.traceparent,
+        ];
+        let mut writer = Writer::with_capacity(USUAL_BYTES + whole_body.len());
+        writer.words([self.route, self.deadline_ms, kind, low, high, n_params, n_headers]);
+        writer.words(texts.map(|text| text.map_or(ABSENT, |text| length(text.len()))));
+        self.params.iter().for_each(|param| writer.u32(length(param.len())));
+        texts.into_iter().flatten().for_each(|text| writer.raw(text.as_bytes()));
+        self.params.iter().for_each(|param| writer.raw(param.as_bytes()));
         for (name, value) in self.headers {
             writer.str(name);
             writer.bytes(value);
@@ -99,8 +127,13 @@ where
     }
 }
 
-fn count(n: usize) -> u16 {
-    u16::try_from(n).expect("the server limits parameters and header fields far below 65 536")
+fn length(n: usize) -> u32 {
+    u32::try_from(n).expect("no part of a request is 4 GiB long")
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "each half is half of it")]
+fn halves(number: u64) -> (u32, u32) {
+    (number as u32, (number >> 32) as u32)
 }
 
 /// Where in a parcel each part of a request lies. It was checked once; reading through it cannot fail.
@@ -112,16 +145,20 @@ pub struct RequestLayout {
     pub deadline_ms: u32,
     /// See [`RequestHead::body`].
     pub body_kind: BodyKind,
-    method: Range<usize>,
-    path: Range<usize>,
-    query: Option<Range<usize>>,
-    principal: Range<usize>,
-    project: Option<Range<usize>>,
-    request_id: Range<usize>,
-    traceparent: Option<Range<usize>>,
-    params: Range<usize>,
-    n_headers: u16,
+    /// Where each text lies, if there is one.
+    texts: [Option<Place>; N_TEXTS],
+    /// Where the lengths of the parameters lie, and where the first parameter begins.
+    param_lengths: Range<usize>,
+    params_start: usize,
+    n_headers: u32,
     headers: Range<usize>,
+}
+
+/// A part of a parcel.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    start: u32,
+    end: u32,
 }
 
 impl RequestLayout {
@@ -131,95 +168,92 @@ impl RequestLayout {
     /// When it is not a request of this revision.
     pub fn parse(parcel: &[u8]) -> Result<Self, WireError> {
         let mut reader = Reader::new(parcel);
-        let route = reader.u32("route")?;
-        let deadline_ms = reader.u32("deadline")?;
-        let body_kind = match reader.u8("body kind")? {
+        let numbers = reader.words::<N_NUMBERS>("numbers")?;
+        let [route, deadline_ms, kind, low, high, n_params, n_headers] = numbers;
+        let body_kind = match kind {
             0 => BodyKind::Whole,
             1 => BodyKind::Pulled(None),
-            2 => BodyKind::Pulled(Some(reader.u64("body length")?)),
+            2 => BodyKind::Pulled(Some(u64::from(low) | u64::from(high) << 32)),
             _unknown => return Err(reader.malformed("body kind")),
         };
-        let method = text(&mut reader, parcel, "method")?;
-        let path = text(&mut reader, parcel, "path")?;
-        let query = opt_text(&mut reader, parcel, "query")?;
-        let principal = text(&mut reader, parcel, "principal")?;
-        let project = opt_text(&mut reader, parcel, "project")?;
-        let request_id = text(&mut reader, parcel, "request id")?;
-        let traceparent = opt_text(&mut reader, parcel, "traceparent")?;
-        let n_params = reader.u16("parameters")?;
-        let params_start = reader.offset();
-        for _idx in 0..n_params {
-            text(&mut reader, parcel, "parameter")?;
+        let text_lengths = reader.words::<N_TEXTS>("lengths")?;
+        let param_lengths = reader.run((n_params as usize).saturating_mul(4), "parameters")?;
+        let params = words_in(&parcel[param_lengths.clone()]);
+        let all_lengths = text_lengths.into_iter().filter(|n| *n != ABSENT).chain(params.clone());
+        let n_bytes = all_lengths.fold(0, |sum: usize, n| sum.saturating_add(n as usize));
+        let malformed = reader.malformed("texts");
+        let mut cut = Cut::new(parcel, reader.run(n_bytes, "texts")?).ok_or(malformed)?;
+        let mut texts = [None; N_TEXTS];
+        for (place, n) in texts.iter_mut().zip(text_lengths).filter(|(_place, n)| *n != ABSENT) {
+            *place = Some(cut.next(n).ok_or(malformed)?);
         }
-        let params = params_start..reader.offset();
-        let n_headers = reader.u16("headers")?;
+        let params_start = cut.offset;
+        for n in params {
+            cut.next(n).ok_or(malformed)?;
+        }
         let headers_start = reader.offset();
         for _idx in 0..n_headers {
-            text(&mut reader, parcel, "header name")?;
+            reader.str("header name")?;
             reader.range("header value")?;
         }
-        let headers = headers_start..reader.offset();
         Ok(Self {
             route,
             deadline_ms,
             body_kind,
-            method,
-            path,
-            query,
-            principal,
-            project,
-            request_id,
-            traceparent,
-            params,
+            texts,
+            param_lengths,
+            params_start,
             n_headers,
-            headers,
+            headers: headers_start..reader.offset(),
         })
     }
 
     /// See [`RequestHead::method`].
     #[must_use]
     pub fn method<'p>(&self, parcel: &'p [u8]) -> &'p str {
-        checked(parcel, &self.method)
+        self.text(parcel, Text::Method).unwrap_or_default()
     }
 
     /// See [`RequestHead::path`].
     #[must_use]
     pub fn path<'p>(&self, parcel: &'p [u8]) -> &'p str {
-        checked(parcel, &self.path)
+        self.text(parcel, Text::Path).unwrap_or_default()
     }
 
     /// See [`RequestHead::query`].
     #[must_use]
     pub fn query<'p>(&self, parcel: &'p [u8]) -> Option<&'p str> {
-        self.query.as_ref().map(|range| checked(parcel, range))
+        self.text(parcel, Text::Query)
     }
 
     /// See [`RequestHead::identity`].
     #[must_use]
     pub fn identity<'p>(&self, parcel: &'p [u8]) -> Identity<'p> {
         Identity {
-            principal: checked(parcel, &self.principal),
-            project: self.project.as_ref().map(|range| checked(parcel, range)),
+            principal: self.text(parcel, Text::Principal).unwrap_or_default(),
+            project: self.text(parcel, Text::Project),
         }
     }
 
     /// See [`RequestHead::request_id`].
     #[must_use]
     pub fn request_id<'p>(&self, parcel: &'p [u8]) -> &'p str {
-        checked(parcel, &self.request_id)
+        self.text(parcel, Text::RequestId).unwrap_or_default()
     }
 
     /// See [`RequestHead::traceparent`].
     #[must_use]
     pub fn traceparent<'p>(&self, parcel: &'p [u8]) -> Option<&'p str> {
-        self.traceparent.as_ref().map(|range| checked(parcel, range))
+        self.text(parcel, Text::Traceparent)
     }
 
     /// See [`RequestHead::params`].
     pub fn params<'p>(&self, parcel: &'p [u8]) -> impl Iterator<Item = &'p str> + use<'p> {
-        let mut reader = Reader::new(&parcel[self.params.clone()]);
-        std::iter::from_fn(move || {
-            (!reader.rest().is_empty()).then(|| reader.str("parameter").expect(CHECKED))
+        let mut start = self.params_start;
+        words_in(&parcel[self.param_lengths.clone()]).map(move |n| {
+            let range = start..start + n as usize;
+            start = range.end;
+            checked(parcel, range)
         })
     }
 
@@ -235,6 +269,11 @@ impl RequestLayout {
         })
     }
 
+    fn text<'p>(&self, parcel: &'p [u8], text: Text) -> Option<&'p str> {
+        let Place { start, end } = self.texts[text as usize]?;
+        Some(checked(parcel, start as usize..end as usize))
+    }
+
     /// The whole body; empty for a pulled one.
     #[must_use]
     pub fn whole_body<'p>(&self, parcel: &'p [u8]) -> &'p [u8] {
@@ -242,31 +281,45 @@ impl RequestLayout {
     }
 }
 
-const CHECKED: &str = "the layout was parsed from this parcel";
-
-fn text(
-    reader: &mut Reader<'_>,
-    parcel: &[u8],
-    what: &'static str,
-) -> Result<Range<usize>, WireError> {
-    let error = reader.malformed(what);
-    let range = reader.range(what)?;
-    str::from_utf8(&parcel[range.clone()]).map(|_text| range).map_err(|_not_utf8| error)
+/// Cuts a run of texts into its parts.
+struct Cut<'p> {
+    run: &'p str,
+    /// Where the run begins, and where the next part does, in the parcel.
+    start: usize,
+    offset: usize,
 }
 
-fn opt_text(
-    reader: &mut Reader<'_>,
-    parcel: &[u8],
-    what: &'static str,
-) -> Result<Option<Range<usize>>, WireError> {
-    match reader.u8(what)? {
-        0 => Ok(None),
-        _some => text(reader, parcel, what).map(Some),
+impl<'p> Cut<'p> {
+    /// `None` when the run is no text, or too far behind.
+    fn new(parcel: &'p [u8], run: Range<usize>) -> Option<Self> {
+        let start = run.start;
+        u32::try_from(run.end).ok()?;
+        Some(Self { run: str::from_utf8(&parcel[run]).ok()?, start, offset: start })
+    }
+
+    /// The next part, `None` when it would end within a character.
+    fn next(&mut self, n_bytes: u32) -> Option<Place> {
+        let end = self.offset + n_bytes as usize;
+        let is_whole = self.run.is_char_boundary(end - self.start);
+        let place = |start: usize| {
+            Some(Place { start: u32::try_from(start).ok()?, end: u32::try_from(end).ok()? })
+        };
+        let place = is_whole.then(|| place(self.offset)).flatten();
+        self.offset = end;
+        place
     }
 }
 
-fn checked<'p>(parcel: &'p [u8], range: &Range<usize>) -> &'p str {
-    str::from_utf8(&parcel[range.clone()]).expect(CHECKED)
+/// The little-endian words in `bytes`.
+fn words_in(bytes: &[u8]) -> impl Iterator<Item = u32> + Clone + use<'_> {
+    let (words, _none) = bytes.as_chunks::<4>();
+    words.iter().map(|word| u32::from_le_bytes(*word))
+}
+
+const CHECKED: &str = "the layout was parsed from this parcel";
+
+fn checked(parcel: &[u8], range: Range<usize>) -> &str {
+    str::from_utf8(&parcel[range]).expect(CHECKED)
 }
 
 #[cfg(test)]
@@ -282,8 +335,8 @@ mod tests {
             method: "POST",
             path: "/v1/types/demo/notes/a%20b",
             query: Some("q=1"),
-            params: &["a%20b"],
-            identity: Identity { principal: "user:admin", project: None },
+            params: &["a%20b", ""],
+            identity: Identity { principal: "user:ädmin", project: None },
             request_id: "0199",
             traceparent: None,
             headers: headers.into_iter(),
@@ -299,8 +352,8 @@ mod tests {
         assert_eq!(layout.method(&parcel), "POST");
         assert_eq!(layout.path(&parcel), "/v1/types/demo/notes/a%20b");
         assert_eq!(layout.query(&parcel), Some("q=1"));
-        assert_eq!(layout.params(&parcel).collect::<Vec<_>>(), ["a%20b"]);
-        assert_eq!(layout.identity(&parcel).principal, "user:admin");
+        assert_eq!(layout.params(&parcel).collect::<Vec<_>>(), ["a%20b", ""]);
+        assert_eq!(layout.identity(&parcel).principal, "user:ädmin");
         assert_eq!(layout.request_id(&parcel), "0199");
         assert_eq!(layout.traceparent(&parcel), None);
         let headers: Vec<_> = layout.headers(&parcel).collect();
@@ -316,6 +369,17 @@ mod tests {
             assert_eq!(layout.body_kind, kind);
             assert!(layout.whole_body(&parcel).is_empty());
         }
+    }
+
+    #[test]
+    fn a_text_that_ends_within_a_character_is_refused() {
+        let mut parcel = parcel(BodyKind::Whole, b"");
+        let principal_length = 4 * (N_NUMBERS + Text::Principal as usize);
+        // "user:ädmin" up to the middle of the umlaut; what is cut off is the next text's.
+        parcel[principal_length] -= 5;
+        parcel[principal_length + 8] += 5;
+        let error = RequestLayout::parse(&parcel).unwrap_err();
+        assert_eq!(error.what, "texts");
     }
 
     #[test]

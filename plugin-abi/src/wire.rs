@@ -30,35 +30,47 @@ impl Writer {
     }
 
     /// Appends one byte.
+    #[inline]
     pub fn u8(&mut self, value: u8) {
         self.bytes.push(value);
     }
 
     /// Appends a `u16`.
+    #[inline]
     pub fn u16(&mut self, value: u16) {
         self.bytes.extend_from_slice(&value.to_le_bytes());
     }
 
     /// Appends a `u32`.
+    #[inline]
     pub fn u32(&mut self, value: u32) {
         self.bytes.extend_from_slice(&value.to_le_bytes());
     }
 
     /// Appends a `u64`.
+    #[inline]
     pub fn u64(&mut self, value: u64) {
         self.bytes.extend_from_slice(&value.to_le_bytes());
+    }
+
+    /// Appends as many `u32`.
+    #[inline]
+    pub fn words<const N: usize>(&mut self, values: [u32; N]) {
+        self.raw(values.map(u32::to_le_bytes).as_flattened());
     }
 
     /// Appends a length and that many bytes.
     ///
     /// # Panics
     /// When `value` is 4 GiB or longer; every caller has a far lower limit of its own.
+    #[inline]
     pub fn bytes(&mut self, value: &[u8]) {
         self.u32(u32::try_from(value.len()).expect("no field of a message is 4 GiB long"));
         self.raw(value);
     }
 
     /// Appends a string as [`Writer::bytes`] does.
+    #[inline]
     pub fn str(&mut self, value: &str) {
         self.bytes(value.as_bytes());
     }
@@ -72,6 +84,7 @@ impl Writer {
     }
 
     /// Appends bytes without a length; only the last field of a layout may be written so.
+    #[inline]
     pub fn raw(&mut self, value: &[u8]) {
         self.bytes.extend_from_slice(value);
     }
@@ -105,18 +118,21 @@ impl<'a> Reader<'a> {
 
     /// How many bytes were read so far.
     #[must_use]
+    #[inline]
     pub fn offset(&self) -> usize {
         self.offset
     }
 
     /// All that is left.
     #[must_use]
+    #[inline]
     pub fn rest(&self) -> &'a [u8] {
         &self.input[self.offset..]
     }
 
     /// The error of a field that starts here.
     #[must_use]
+    #[inline]
     pub fn malformed(&self, what: &'static str) -> WireError {
         WireError { what, offset: self.offset }
     }
@@ -125,6 +141,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When the input has ended.
+    #[inline]
     pub fn u8(&mut self, what: &'static str) -> Result<u8, WireError> {
         Ok(self.array::<1>(what)?[0])
     }
@@ -133,6 +150,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When the input has ended.
+    #[inline]
     pub fn u16(&mut self, what: &'static str) -> Result<u16, WireError> {
         self.array(what).map(u16::from_le_bytes)
     }
@@ -141,6 +159,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When the input has ended.
+    #[inline]
     pub fn u32(&mut self, what: &'static str) -> Result<u32, WireError> {
         self.array(what).map(u32::from_le_bytes)
     }
@@ -149,14 +168,27 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When the input has ended.
+    #[inline]
     pub fn u64(&mut self, what: &'static str) -> Result<u64, WireError> {
         self.array(what).map(u64::from_le_bytes)
+    }
+
+    /// Reads as many `u32`.
+    ///
+    /// # Errors
+    /// When the input has ended.
+    #[inline]
+    pub fn words<const N: usize>(&mut self, what: &'static str) -> Result<[u32; N], WireError> {
+        let range = self.run(4 * N, what)?;
+        let (words, _none) = self.input[range].as_chunks::<4>();
+        Ok(std::array::from_fn(|idx| u32::from_le_bytes(words[idx])))
     }
 
     /// Reads a length and lends that many bytes.
     ///
     /// # Errors
     /// When the length points past the input.
+    #[inline]
     pub fn bytes(&mut self, what: &'static str) -> Result<&'a [u8], WireError> {
         let range = self.range(what)?;
         Ok(&self.input[range])
@@ -166,6 +198,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When the length points past the input or the bytes are not UTF-8.
+    #[inline]
     pub fn str(&mut self, what: &'static str) -> Result<&'a str, WireError> {
         let error = self.malformed(what);
         str::from_utf8(self.bytes(what)?).map_err(|_not_utf8| error)
@@ -187,16 +220,27 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When the length points past the input.
+    #[inline]
     pub fn range(&mut self, what: &'static str) -> Result<Range<usize>, WireError> {
         let error = self.malformed(what);
         let n_bytes = self.u32(what)? as usize;
+        self.run(n_bytes, what).map_err(|_cut_short| error)
+    }
+
+    /// Gives the range of the next `n_bytes` bytes.
+    ///
+    /// # Errors
+    /// When the input has ended before.
+    #[inline]
+    pub fn run(&mut self, n_bytes: usize, what: &'static str) -> Result<Range<usize>, WireError> {
+        let error = self.malformed(what);
         let end = self.offset.checked_add(n_bytes).filter(|end| *end <= self.input.len());
-        let end = end.ok_or(error)?;
-        let range = self.offset..end;
-        self.offset = end;
+        let range = self.offset..end.ok_or(error)?;
+        self.offset = range.end;
         Ok(range)
     }
 
+    #[inline]
     fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], WireError> {
         let error = self.malformed(what);
         let (array, _rest) = self.rest().split_first_chunk::<N>().ok_or(error)?;
