@@ -3,10 +3,10 @@
 //! Guarantees: what is handed on is a `traceparent` of version 00 that is not all zeros. What is none is ignored, as
 //! the recommendation has it. Not here: traces of the daemon's own.
 
-use ::http::HeaderMap;
+use ::http::{HeaderMap, HeaderName};
 
 /// The header.
-const TRACEPARENT: &str = "traceparent";
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The lengths of version, trace, parent and flags, in hexadecimal digits.
 const PARTS: [usize; 4] = [2, 32, 16, 2];
@@ -37,8 +37,7 @@ mod tests {
     #[test]
     fn only_a_trace_is_one() {
         const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        let headers =
-            HeaderMap::from_iter([(TRACEPARENT.parse().unwrap(), HeaderValue::from_static(TRACE))]);
+        let headers = HeaderMap::from_iter([(TRACEPARENT, HeaderValue::from_static(TRACE))]);
         assert_eq!(parent(&headers), Some(TRACE));
         assert_eq!(parent(&HeaderMap::new()), None);
         for nonsense in [
