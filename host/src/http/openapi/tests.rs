@@ -66,3 +66,43 @@ fn a_declared_resource_has_paths_for_all_that_it_can() {
         assert_eq!(methods(path).as_deref(), Some(wanted), "{path}");
     }
 }
+
+#[test]
+fn what_is_shown_of_a_resource_is_as_described() {
+    use crate::resource::document::{Available, LastOperation, Seen, document as shown};
+    use crate::resource::testing::{full_row, project, row};
+    use crate::timestamp::Timestamp;
+    let whole = whole(&[demo()]);
+    let last = LastOperation {
+        kind: "demo.instance.create",
+        state: "RUNNING",
+        percent: 40,
+        description: "Creating.",
+    };
+    for (collection, name) in [("instances", "instance"), ("snapshots", "snapshot")] {
+        let model = testing::resource(collection);
+        let schema = json!({
+            "$ref": format!("#/components/schemas/demo.{name}"),
+            "components": {"schemas": whole["components"]["schemas"]},
+        });
+        let validator = jsonschema::options().build(&schema).unwrap();
+        for available in [Available::Since(Timestamp::now()), Available::NotSince(Timestamp::now())]
+        {
+            let seen = Seen { available, fields: None };
+            for row in [row(&model), full_row("a", project())] {
+                let row = crate::resource::row::Row { parent: Some(row.id), ..row };
+                let document = shown(&model, &row, Some(&last), &seen);
+                let errors: Vec<_> =
+                    validator.iter_errors(&document).map(|e| e.to_string()).collect();
+                assert!(errors.is_empty(), "{errors:?}: {document}");
+                let described =
+                    whole["components"]["schemas"][format!("demo.{name}")]["properties"]
+                        .as_object()
+                        .unwrap();
+                for member in document.as_object().unwrap().keys() {
+                    assert!(described.contains_key(member), "{member} is described nowhere");
+                }
+            }
+        }
+    }
+}

@@ -149,6 +149,41 @@ async fn a_trailing_slash_means_nothing_on_any_page() {
     }
 }
 
+/// Whatever `/openapi.json` says of the host's own paths is asked: the methods of each, and what anybody may read.
+#[tokio::test]
+async fn every_own_path_has_the_methods_that_are_described() {
+    let daemon = start().await;
+    daemon.state.readiness.set("daemon", Standing::Ready);
+    let document = daemon.ask("GET", "/openapi.json").await;
+    assert_eq!(document.status(), "200", "{}", document.head);
+    let etag = document.head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap();
+    let again =
+        daemon.ask_with("GET", "/openapi.json", &format!("if-none-match: {etag}\r\n")).await;
+    assert_eq!(again.status(), "304");
+    let token = format!("authorization: Bearer {}\r\n", daemon.token);
+    for (path, described) in document.json()["paths"].as_object().unwrap() {
+        let described = described.as_object().unwrap();
+        let mut methods: Vec<_> = described.keys().map(|method| method.to_uppercase()).collect();
+        if methods.iter().any(|method| method == "GET") {
+            methods.push("HEAD".to_owned());
+        }
+        methods.sort();
+        let path = path
+            .replace("{operation}", "0199aaaa-0000-7000-8000-000000000000")
+            .replace("{element}", "hello")
+            .replace("{code}", "internal");
+        let other = daemon.ask_with("TRACE", &path, &token).await;
+        assert_eq!(other.status(), "405", "{path}: {}", other.head);
+        let allow = other.head.lines().find_map(|line| line.strip_prefix("allow: ")).unwrap();
+        let mut allowed: Vec<_> = allow.split(", ").collect();
+        allowed.sort_unstable();
+        assert_eq!(allowed, methods, "{path}");
+        if described.get("get").is_some_and(|get| get["security"] == serde_json::json!([])) {
+            assert_eq!(daemon.ask("GET", &path).await.status(), "200", "{path}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn head_is_get_without_the_body() {
     let daemon = start().await;
