@@ -48,5 +48,5 @@ pub use self::name::{ElementName, InvalidElementName, InvalidTargetTriple, Targe
 pub use self::pack::{Contents, PackError, PackedFile, pack, pack_to_dir};
 pub use self::place::PlaceError;
 pub use self::read::{Bundle, Fault, ReadError, head_of};
-pub use self::scan::{Found, Scan, ScanError, scan_dir};
+pub use self::scan::{Found, Scan, ScanError, bundle_paths, scan_dir};
 pub use self::unpack::{UnpackError, Unpacked, unpack};

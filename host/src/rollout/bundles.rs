@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use packer::bundle::{
-    ElementName, Limits, ReadError, TargetTriple, UnpackError, Unpacked, head_of, scan_dir, unpack,
+    ElementName, Limits, ReadError, TargetTriple, UnpackError, Unpacked, bundle_paths, head_of,
+    unpack,
 };
 use semver::Version;
 use time::{Duration, OffsetDateTime};
@@ -32,7 +33,12 @@ pub(super) struct Bundles {
     unpacked: PathBuf,
     limits: Limits,
     verified: Mutex<HashMap<PathBuf, (Stamp, Arc<Unpacked>)>>,
+    /// What the bundles of the last look were, so that the next one opens those only that are new.
+    claims: Mutex<HashMap<PathBuf, (Stamp, Claim)>>,
 }
+
+/// What a bundle says that it is.
+type Claim = (ElementName, Version);
 
 /// A bundle that was found, as what it claims to be.
 #[derive(Debug)]
@@ -109,7 +115,14 @@ impl Bundles {
             fs::create_dir_all(folder).map_err(|error| (folder.clone(), error))?;
         }
         let limits = Limits::default();
-        Ok(Self { sources, kept, unpacked, limits, verified: Mutex::default() })
+        Ok(Self {
+            sources,
+            kept,
+            unpacked,
+            limits,
+            verified: Mutex::default(),
+            claims: Mutex::default(),
+        })
     }
 
     /// The versions of each element that can be installed.
@@ -186,16 +199,32 @@ impl Bundles {
 
     /// The newest bundle of every element that has one in `folder`, which is one of the sources.
     pub(super) fn newest_in(&self, folder: &Path) -> Vec<Lying> {
-        let Ok(scan) = scan_dir(folder, &self.limits) else { return Vec::new() };
-        let mut newest: Vec<Lying> = Vec::new();
-        // Sorted by element and version: the last of each element is its newest.
-        for found in scan.found {
-            let Ok(metadata) = fs::metadata(&found.path) else { continue };
-            let (element, version) = (found.head.element().clone(), found.head.version().clone());
-            newest.retain(|earlier| earlier.element != element);
-            newest.push(Lying { element, version, since: changed_at(&metadata) });
+        let Ok(paths) = bundle_paths(folder) else { return Vec::new() };
+        let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut before = std::mem::take(&mut *claims);
+        let mut newest: BTreeMap<ElementName, Lying> = BTreeMap::new();
+        for path in paths {
+            let Ok(metadata) = fs::metadata(&path) else { continue };
+            let stamp = Stamp::from(&metadata);
+            let known = before.remove(&path).filter(|(then, _claim)| *then == stamp);
+            let Some(claim) = known.map(|(_, claim)| claim).or_else(|| self.claim_of(&path)) else {
+                continue;
+            };
+            let (element, version) = claim.clone();
+            claims.insert(path, (stamp, claim));
+            let is_older = newest.get(&element).is_some_and(|other| version < other.version);
+            if !is_older {
+                let lying =
+                    Lying { version, since: changed_at(&metadata), element: element.clone() };
+                newest.insert(element, lying);
+            }
         }
-        newest
+        newest.into_values().collect()
+    }
+
+    fn claim_of(&self, path: &Path) -> Option<Claim> {
+        let head = head_of(path, &self.limits).ok()?;
+        Some((head.element().clone(), head.version().clone()))
     }
 
     /// Where the operator puts bundles.

@@ -102,6 +102,11 @@ impl Control {
         self.report.borrow().clone()
     }
 
+    /// A part of what is known, without a copy of all of it.
+    pub(super) fn look<T>(&self, part: impl FnOnce(&Report) -> T) -> T {
+        part(&self.report.borrow())
+    }
+
     /// Notes the last operation of an element whose task has done nothing yet.
     pub(super) fn note_operation(&self, operation: Option<OperationId>) {
         let _no_news = self.report.send_if_modified(|report| {

@@ -3,7 +3,7 @@
 //! Each pass reads everything, the rows and the directory, takes nothing as given and changes only what differs;
 //! so a signal that is lost costs one period, and a pass with nothing to do costs a query.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use packer::bundle::ElementName;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::bundles::Lying;
+use super::bundles::{Available, Lying};
 use super::directory::{self, Entry};
 use super::element::{What, Wish};
 use super::failure::FailureKind;
@@ -169,6 +169,8 @@ impl Elements {
 
     async fn follow_manifests(&self, held: &Held, records: &[Record]) -> Result<(), Error> {
         let mut named = BTreeSet::new();
+        let known =
+            if held.manifests.is_empty() { Available::default() } else { self.available().await };
         for Entry { file, manifest } in &held.manifests {
             let manifest = match manifest {
                 Ok(manifest) if named.insert(manifest.name.clone()) => manifest,
@@ -185,7 +187,7 @@ impl Elements {
                 }
             };
             let record = records.iter().find(|record| record.name == manifest.name);
-            let known = self.versions_of(&manifest.name).await;
+            let known = known.of(&manifest.name);
             match manifest.wanted(record.map(|record| &record.wanted.version), &known) {
                 Ok(wanted) => {
                     let managed_by = ManagedBy::Manifest(file.clone());
@@ -216,12 +218,13 @@ impl Elements {
         let manifests = held.manifests.iter().filter_map(|entry| entry.manifest.as_ref().ok());
         let spoken_for: BTreeSet<_> = manifests.map(|manifest| &manifest.name).collect();
         let dismissals = wanted::dismissals(self.shared.store.connection()).await?;
+        let records: BTreeMap<_, _> = records.iter().map(|record| (&record.name, record)).collect();
         let unspoken = held.bundles.iter().filter(|lying| !spoken_for.contains(&lying.element));
         for Lying { element: name, version, since } in unspoken {
             if dismissals.get(name.as_str()).is_some_and(|dismissed| dismissed >= since) {
                 continue;
             }
-            let is_wanted = match records.iter().find(|record| record.name == *name) {
+            let is_wanted = match records.get(name) {
                 None => true,
                 Some(record) => {
                     record.managed_by == ManagedBy::Bundles && record.wanted.version < *version
@@ -249,13 +252,12 @@ impl Elements {
 
     /// Tells an element's task what it has not heard: a row that somebody else wrote, or a bundle that has come.
     async fn catch_up(&self, record: Record) {
-        let report = self.control(&record.name).report();
-        let heard = report.record.as_ref().map(|heard| heard.revision);
-        let is_news = heard.is_none_or(|heard| heard < record.revision) && report.is_settled();
-        let waits_for_bundle = report
-            .failure
-            .as_ref()
-            .is_some_and(|failure| failure.kind == FailureKind::VersionNotFound);
+        let (is_news, waits_for_bundle) = self.control(&record.name).look(|report| {
+            let heard = report.record.as_ref().map(|heard| heard.revision);
+            let is_news = heard.is_none_or(|heard| heard < record.revision) && report.is_settled();
+            let failure = report.failure.as_ref().map(|failure| failure.kind);
+            (is_news, failure == Some(FailureKind::VersionNotFound))
+        });
         let is_there = waits_for_bundle
             && self.versions_of(&record.name).await.contains(&record.wanted.version);
         if is_news || is_there {

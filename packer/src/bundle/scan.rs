@@ -61,7 +61,12 @@ pub fn scan_dir(dir: &Path, limits: &Limits) -> Result<Scan, ScanError> {
     Ok(scan)
 }
 
-fn bundle_paths(dir: &Path) -> io::Result<Vec<PathBuf>> {
+/// The files of `dir` that are named `*.bundle`, hidden ones left out, by name. None of them is opened.
+///
+/// # Errors
+///
+/// When the directory itself cannot be listed.
+pub fn bundle_paths(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
