@@ -16,6 +16,7 @@ pub(crate) mod context;
 pub(crate) mod down;
 mod element;
 pub(crate) mod exit;
+mod iam;
 mod migrations;
 mod operation;
 mod output;

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::client::Reach;
 use super::exit::{Exit, Failure};
-use super::{context, element, migrations, operation, session, token};
+use super::{context, element, iam, migrations, operation, session, token};
 
 /// The nouns.
 #[derive(Debug, Subcommand)]
@@ -16,6 +16,8 @@ pub(crate) enum Command {
     Operation(Noun<operation::Command>),
     /// Look at the schema changes of elements.
     Migrations(Noun<migrations::Command>),
+    /// Who may do what: projects, users, service accounts, roles, bindings, keys.
+    Iam(Noun<iam::Command>),
     /// Which daemons this user knows, and which is meant.
     Context(Noun<context::command::Command>),
     /// The token that the client has, and a new admin token on the daemon's own host.
@@ -45,6 +47,10 @@ pub(crate) fn run(before: Reach, command: Command) -> Result<Exit, Failure> {
         Command::Migrations(Noun { reach, verb }) => {
             let reach = reach.or(before);
             session::run(&reach, async |session| migrations::run(session, verb).await)
+        }
+        Command::Iam(Noun { reach, verb }) => {
+            let reach = reach.or(before);
+            session::run(&reach, async |session| iam::run(session, verb).await)
         }
         Command::Context(Noun { reach, verb }) => context::command::run(&reach.or(before), &verb),
         Command::Token(Noun { reach, verb }) => token::run(&reach.or(before), &verb),
