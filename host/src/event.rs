@@ -32,8 +32,10 @@ mod subscription;
 mod tail;
 
 pub(crate) use config::Config;
-pub(crate) use entry::{Change, Entry, New};
-pub(crate) use read::{Event, Kind, Order, Platform, Slice, Sought, Within};
+#[allow(unused_imports, reason = "the engine of resources appends it, once it writes")]
+pub(crate) use entry::New;
+pub(crate) use entry::{Change, Entry};
+pub(crate) use read::{Event, Kind, Order, Slice, Sought};
 pub(crate) use subscription::{From, Lost, Subscription};
 
 /// The journal of this daemon. Clones are the same.

@@ -8,7 +8,8 @@
 //! | [`elements`], [`operations`] | what can be changed, and how far a change is |
 //! | [`iam`] | who may do what |
 //! | [`openapi`] | what the API is like, for clients and people |
-//! | [`paging`], [`query`], [`document`], [`wait`] | what lists have in common; what a query and a body say; how long a client waits |
+//! | [`events`], [`watch`] | what happened, and whoever is told while it happens |
+//! | [`paging`], [`query`], [`document`], [`wait`], [`visible`] | what lists have in common; what a query and a body say; how long a client waits; what a caller sees |
 //! | [`dispatch`], [`access`], [`body`], [`upgrade`] | from a request to a plugin, and back; who may use a route |
 //! | [`problem`], [`respond`] | how failures look, and which failure becomes which problem |
 //! | [`request_id`], [`trace`], [`readiness`] | what every answer carries; what a request is a part of; what `/readyz` says |
@@ -24,6 +25,7 @@ pub(crate) mod config;
 pub(crate) mod dispatch;
 pub(crate) mod document;
 mod elements;
+mod events;
 mod iam;
 pub(crate) mod openapi;
 pub(crate) mod operations;
@@ -38,7 +40,9 @@ pub(crate) mod server;
 pub(crate) mod system;
 mod trace;
 mod upgrade;
+mod visible;
 pub(crate) mod wait;
+pub(crate) mod watch;
 
 pub(crate) use body::Body;
 pub(crate) use config::Config;

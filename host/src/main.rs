@@ -32,11 +32,6 @@ use crate::store::fence::Fences;
 mod cli;
 mod config;
 mod data;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "it is written before anybody watches; the API of events and watches comes next"
-)]
 mod event;
 #[allow(
     dead_code,

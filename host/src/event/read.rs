@@ -1,5 +1,6 @@
 //! Events as they are read, and the journal as a list.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -33,6 +34,7 @@ pub(crate) struct Event {
     /// Its id in the collection.
     pub(crate) id: Arc<str>,
     /// What it hangs under.
+    #[allow(dead_code, reason = "watches of what hangs under a resource look at it")]
     pub(crate) parent: Option<Uuid>,
     /// The resource at the top whose rights count.
     pub(crate) instance: Option<Uuid>,
@@ -63,8 +65,8 @@ pub(crate) struct Sought {
     pub(crate) id: Option<String>,
     /// Only those of this project.
     pub(crate) project: Option<ProjectId>,
-    /// Only those of these projects and, if that is said, of the platform; nothing: all.
-    pub(crate) within: Option<Within>,
+    /// Only those of these projects; nothing: all.
+    pub(crate) within: Option<BTreeSet<ProjectId>>,
 }
 
 /// A kind of event, or its beginning.
@@ -74,24 +76,6 @@ pub(crate) enum Kind {
     Only(String),
     /// All that begin so.
     Beginning(String),
-}
-
-/// What a caller may see something of.
-#[derive(Debug, Clone)]
-pub(crate) struct Within {
-    /// These projects.
-    pub(crate) projects: Vec<ProjectId>,
-    /// Whether the platform's own events are among it.
-    pub(crate) platform: Platform,
-}
-
-/// Whether events that belong to no project are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Platform {
-    /// They are.
-    Seen,
-    /// They are not.
-    Hidden,
 }
 
 /// In which order.
@@ -232,7 +216,9 @@ impl Sought {
             }))
             .add_option(id.as_ref().map(|id| row::Column::ObjectId.eq(id)))
             .add_option(project.map(|project| row::Column::ProjectId.eq(project.to_string())))
-            .add_option(within.as_ref().map(Within::condition))
+            .add_option(within.as_ref().map(|projects| {
+                row::Column::ProjectId.is_in(projects.iter().map(ToString::to_string))
+            }))
     }
 
     /// Whether `event` is one of them.
@@ -262,42 +248,38 @@ impl Kind {
     }
 }
 
-impl Within {
-    fn condition(&self) -> Condition {
-        let Self { projects, platform } = self;
-        let ids = projects.iter().map(ToString::to_string);
-        let of_platform = match platform {
-            Platform::Seen => Some(row::Column::ProjectId.is_null()),
-            Platform::Hidden => None,
-        };
-        Condition::any().add(row::Column::ProjectId.is_in(ids)).add_option(of_platform)
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
 
+    impl Event {
+        /// An event that nothing else matters of.
+        pub(crate) fn for_tests(number: i64, id: &str, revision: i64, change: Change) -> Self {
+            Self {
+                number,
+                at: Timestamp::now(),
+                change,
+                kind: "demo.instance.updated".to_owned(),
+                slug: "demo".to_owned(),
+                collection: "instances".to_owned(),
+                id: id.into(),
+                parent: None,
+                instance: None,
+                project: None,
+                permission: "demo.instance.read".to_owned(),
+                name: "one".to_owned(),
+                revision,
+                requester: Requester::daemon(),
+                document: "{}".to_owned(),
+                parsed: OnceLock::new(),
+            }
+        }
+    }
+
     /// An event that nothing but its number and document matters of.
     pub(in crate::event) fn event(number: i64, document: &str) -> Arc<Event> {
-        Arc::new(Event {
-            number,
-            at: Timestamp::now(),
-            change: Change::Modified,
-            kind: "demo.instance.updated".to_owned(),
-            slug: "demo".to_owned(),
-            collection: "instances".to_owned(),
-            id: "1".into(),
-            parent: None,
-            instance: None,
-            project: None,
-            permission: "demo.instance.read".to_owned(),
-            name: "one".to_owned(),
-            revision: number,
-            requester: Requester::daemon(),
-            document: document.to_owned(),
-            parsed: OnceLock::new(),
-        })
+        let document = document.to_owned();
+        Arc::new(Event { document, ..Event::for_tests(number, "1", number, Change::Modified) })
     }
 
     #[test]

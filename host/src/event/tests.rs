@@ -267,12 +267,9 @@ async fn the_journal_is_a_list() {
         assert_eq!(list(&kind("demo.instance.created"), Order::OldestFirst, None, 9).await, [1]);
         assert_eq!(list(&kind("demo.*"), Order::OldestFirst, None, 9).await.len(), 5);
         assert!(list(&kind("other.*"), Order::OldestFirst, None, 9).await.is_empty());
-        let of = |projects: Vec<ProjectId>| {
-            let within = Within { projects, platform: Platform::Seen };
-            Sought { within: Some(within), ..Sought::default() }
-        };
-        assert_eq!(list(&of(vec![ground.project]), Order::OldestFirst, None, 9).await.len(), 5);
-        let elsewhere = of(vec![ProjectId::of(Uuid::now_v7())]);
+        let of = |project| Sought { within: Some([project].into()), ..Sought::default() };
+        assert_eq!(list(&of(ground.project), Order::OldestFirst, None, 9).await.len(), 5);
+        let elsewhere = of(ProjectId::of(Uuid::now_v7()));
         assert!(list(&elsewhere, Order::OldestFirst, None, 9).await.is_empty());
 
         let id = ground.thing.to_string();

@@ -116,7 +116,7 @@ pub(crate) async fn answer(
             Ok(respond::json(&Document::of(state, &report).await?))
         }
         (Place::Page(name, page), _) if is_read => {
-            read(state, &parse_name(name)?, page, &request).await
+            read(state, &parse_name(name)?, page, &request, caller).await
         }
         (Place::One(name), &Method::PUT) => {
             change::put(state, &parse_name(name)?, request, asking).await
@@ -194,11 +194,12 @@ async fn read(
     name: &ElementName,
     page: Page,
     request: &Request<Incoming>,
+    caller: &Caller,
 ) -> Result<Response<Body>, Problem> {
     match page {
         Page::Routes => routes(state, name),
         // What was done to an element outlives it.
-        Page::History => operations::history(state, &Target::element(name), request).await,
+        Page::History => operations::history(state, &Target::element(name), request, caller).await,
         Page::Migrations => {
             let status = state.elements.migrations(name).await;
             Ok(respond::json(&status.map_err(|error| respond::change(&error))?))

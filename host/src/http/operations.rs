@@ -1,22 +1,23 @@
 //! `/v1/operations`: what takes time, how far it is, what it said, and why it failed.
 //!
-//! Reading needs `core.operation.read`, the list `core.operation.list`, canceling `core.operation.cancel`. `?wait=30s`
-//! answers when the operation ends, or as it is after that time; nothing polls. A failed operation holds the problem
-//! that an answer would have been. `actions/cancel` answers 202: the operation ends when whoever does it has heard, and
-//! a rollout goes on once it switches.
+//! Whoever may read what an operation is about may read the operation; one of an element takes
+//! `core.operation.read`. Calling one off takes what asking for it took, of an element `core.operation.cancel`; it
+//! answers 202, the operation ends when whoever does it has heard, and a rollout goes on once it switches. Lists and
+//! single ones can be watched. `?wait=30s` answers when one ends, or as it is after that time; nothing polls. A failed
+//! operation holds the problem that an answer would have been.
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ::http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use ::http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use uuid::Uuid;
 
 use super::paging::{self, Paging};
 use super::problem::{Code, FieldError, Problem};
 use super::query::Query;
-use super::{Body, State, respond, wait};
-use crate::identity::Caller;
+use super::{Body, State, respond, visible, wait, watch};
+use crate::identity::{Caller, ProjectId, Scope};
 use crate::operation::{
     self, About, Canceling, Failure, FieldFailure, Filter, Kind, Operation, OperationId, Order,
     Slice, Target,
@@ -24,10 +25,15 @@ use crate::operation::{
 
 mod document;
 mod logs;
+mod watching;
+
+pub(crate) use document::of_event;
+use watching::OfOperations;
 
 pub(crate) use document::OfLine;
 
 const READ: &str = "core.operation.read";
+const LIST: &str = "core.operation.list";
 
 /// What a list of operations may be asked.
 const TARGET: &str = "target";
@@ -81,14 +87,20 @@ pub(crate) async fn answer(
 ) -> Result<Response<Body>, Problem> {
     let caller = state.identity.authenticate(request.headers(), peer)?;
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-    authorize(&caller, place, request.method())?;
     match place {
-        Place::All if is_read => list(state, request.uri(), None).await,
-        Place::One(id) if is_read => one(state, id, &request).await,
-        Place::Logs(id) if is_read => logs::answer(state, find(state, id).await?, &request).await,
+        Place::All if is_read => {
+            if visible::projects(&caller, LIST).is_some_and(|projects| projects.is_empty()) {
+                caller.demand_on_platform(LIST)?;
+            }
+            list(state, &request, &caller, None).await
+        }
+        Place::One(id) if is_read => one(state, id, &request, caller).await,
+        Place::Logs(id) if is_read => {
+            logs::answer(state, find(state, id, &caller).await?, &request).await
+        }
         Place::Action(id, verb) if request.method() == Method::POST => {
             tracing::info!(principal = caller.name(), operation = id, verb, "asked for");
-            act(state, id, verb, &request).await
+            act(state, id, verb, &request, &caller).await
         }
         Place::Action(..) => Err(Problem::method_not_allowed("POST")),
         Place::All | Place::One(_) | Place::Logs(_) => {
@@ -97,24 +109,20 @@ pub(crate) async fn answer(
     }
 }
 
-/// Refuses what the caller may not do; what it may not even see is not there.
-fn authorize(caller: &Caller, place: Place<'_>, method: &Method) -> Result<(), Problem> {
-    let permission = match (place, method) {
-        (Place::All, &Method::GET | &Method::HEAD) => "core.operation.list",
-        (Place::One(_) | Place::Logs(_), &Method::GET | &Method::HEAD) => READ,
-        (Place::Action(_, CANCEL), &Method::POST) => "core.operation.cancel",
-        // That there is no such method or action is said to everybody.
-        (Place::All | Place::One(_) | Place::Logs(_) | Place::Action(..), _) => return Ok(()),
-    };
-    let Err(forbidden) = caller.demand_on_platform(permission) else { return Ok(()) };
-    match place {
-        Place::One(id) | Place::Logs(id) | Place::Action(id, _)
-            if !caller.allows_on_platform(READ) =>
-        {
-            Err(not_found(id))
+/// Refuses to call off what the caller could not have asked for.
+fn authorize_cancel(caller: &Caller, operation: &Operation) -> Result<(), Problem> {
+    let target = &operation.target;
+    match (&operation.kind, target.project) {
+        (Kind::Resource { slug, resource, verb }, Some(project)) => {
+            let project = ProjectId::of(project);
+            let scope = Scope { project, slug: Some(slug), instance: target.instance };
+            caller.demand(&format!("{slug}.{resource}.{verb}"), &scope)?;
         }
-        Place::All | Place::One(_) | Place::Logs(_) | Place::Action(..) => Err(forbidden.into()),
+        (Kind::Resource { .. } | Kind::Element(_), _) => {
+            caller.demand_on_platform("core.operation.cancel")?;
+        }
     }
+    Ok(())
 }
 
 /// The operations of one target, as `GET /v1/operations?target=…` has them.
@@ -122,8 +130,9 @@ pub(crate) async fn history(
     state: &State,
     target: &Target,
     request: &Request<Incoming>,
+    caller: &Caller,
 ) -> Result<Response<Body>, Problem> {
-    list(state, request.uri(), Some(target)).await
+    list(state, request, caller, Some(target)).await
 }
 
 /// The operation when it has ended, or as it is after `wait` or when the daemon ends; `None` if there is none.
@@ -177,30 +186,38 @@ fn path(id: OperationId) -> String {
 
 async fn list(
     state: &State,
-    uri: &Uri,
+    request: &Request<Incoming>,
+    caller: &Caller,
     target: Option<&Target>,
 ) -> Result<Response<Body>, Problem> {
+    let uri = request.uri();
     let query = Query::of(uri);
     let own = [STATE, ORDER, TARGET, PROJECT];
     // The target of a history is in its path, and with it the project.
     let n_own = if target.is_some() { 2 } else { 4 };
-    query.only(&[&own[..n_own], &paging::PARAMETERS].concat())?;
+    query.only(&[&own[..n_own], &watch::PARAMETERS, &paging::PARAMETERS].concat())?;
     let filter = Filter {
         about: match target {
             Some(target) => Some(target.into()),
             None => query.get(TARGET).map(parse_target).transpose()?,
         },
         project: query.get(PROJECT).map(parse_project).transpose()?,
+        within: visible::projects(caller, LIST),
         states: parse_states(&query)?,
     };
+    if let Some(asked) = watch::asked(&query, request.headers())? {
+        let operations = state.operations.clone();
+        let source = OfOperations { operations, filter, only: None };
+        return watch::objects(state, uri, caller.clone(), asked, source).await;
+    }
     let order = parse_order(&query)?;
     let paging = Paging::of(uri, &query, &state.page_key)?;
     let slice = Slice { after: paging.after()?, n_max: paging.size() };
-    let page = state.operations.list(&filter, order, slice).await;
-    let page = page.map_err(|error| respond::internal(&error))?;
-    let shown = page.items.iter().map(|item| document::of(item, &state.operations));
+    let (items, more_after) =
+        watching::page(&state.operations, caller, &filter, order, slice).await?;
+    let shown = items.iter().map(|item| document::of(item, &state.operations));
     let items: Vec<_> = shown.collect();
-    let more_after = page.more_after.map(|id| id.to_string());
+    let more_after = more_after.map(|id| id.to_string());
     Ok(paging.answer(&items, more_after.as_deref()))
 }
 
@@ -243,10 +260,17 @@ async fn one(
     state: &State,
     id: &str,
     request: &Request<Incoming>,
+    caller: Caller,
 ) -> Result<Response<Body>, Problem> {
-    Query::of(request.uri()).only(&[wait::PARAMETER])?;
+    let query = Query::of(request.uri());
+    query.only(&[&[wait::PARAMETER][..], &watch::PARAMETERS].concat())?;
     let wait = wait::asked(request)?;
-    let mut operation = find(state, id).await?;
+    let mut operation = find(state, id, &caller).await?;
+    if let Some(asked) = watch::asked(&query, request.headers())? {
+        let (operations, only) = (state.operations.clone(), Some(operation.id));
+        let source = OfOperations { operations, filter: Filter::default(), only };
+        return watch::objects(state, request.uri(), caller, asked, source).await;
+    }
     if let Some(wait) = wait.filter(|_| !operation.state.is_done()) {
         operation = ended(state, operation.id, wait).await?.unwrap_or(operation);
     }
@@ -258,13 +282,15 @@ async fn act(
     id: &str,
     verb: &str,
     request: &Request<Incoming>,
+    caller: &Caller,
 ) -> Result<Response<Body>, Problem> {
     Query::of(request.uri()).only(&[wait::PARAMETER])?;
     let wait = wait::asked(request)?;
-    let operation = find(state, id).await?;
+    let operation = find(state, id, caller).await?;
     if verb != CANCEL {
         return Err(respond::no_action(verb, &[CANCEL]));
     }
+    authorize_cancel(caller, &operation)?;
     let id = operation.id;
     match state.operations.cancel(id).await {
         Ok(Canceling::Ended | Canceling::Asked) => {}
@@ -297,9 +323,11 @@ fn not_cancellable(operation: &Operation) -> Problem {
         .with("kind", kind.word())
 }
 
-async fn find(state: &State, text: &str) -> Result<Operation, Problem> {
+/// The operation, if the caller may see it; what it may not see is not there.
+async fn find(state: &State, text: &str, caller: &Caller) -> Result<Operation, Problem> {
     let id: OperationId = text.parse().map_err(|_no_id| not_found(text))?;
     let found = state.operations.get(id).await.map_err(|error| respond::internal(&error))?;
+    let found = found.filter(|found| visible::sees_operation(caller, found));
     found.ok_or_else(|| not_found(text))
 }
 

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use super::problem::Problem;
 use super::request_id::RequestId;
 use super::server::Answer;
-use super::{Body, State, dispatch, elements, iam, openapi, operations, system};
+use super::{Body, State, dispatch, elements, events, iam, openapi, operations, system};
 use crate::plugin::table::TYPES_PREFIX;
 
 impl Answer for State {
@@ -47,6 +47,9 @@ async fn answer(
         }
         if let Some(place) = elements::Place::at(path) {
             return elements::answer(state, place, request, id, peer).await;
+        }
+        if path == events::PATH {
+            return events::answer(state, &request, peer).await;
         }
         if let Some(place) = iam::Place::at(path) {
             return iam::answer(state, place, request, peer).await;

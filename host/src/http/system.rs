@@ -112,6 +112,7 @@ fn links() -> serde_json::Value {
         "elements": "/v1/elements",
         "iam": "/v1/iam",
         "operations": "/v1/operations",
+        "events": "/v1/events",
         "types": "/v1/types",
         "problems": "/v1/problems",
         "iam": "/v1/iam",

@@ -1,5 +1,7 @@
 //! Finding operations, and reading their rows.
 
+use std::collections::BTreeSet;
+
 use sea_orm::sea_query::IntoCondition;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use serde::de::DeserializeOwned;
@@ -7,6 +9,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{ELEMENT, Error, Kind, Operation, OperationId, Operations, Requester, State, Target};
+use crate::identity::ProjectId;
 use crate::store::entity::operation as row;
 
 /// Which operations are wanted.
@@ -16,6 +19,8 @@ pub(crate) struct Filter {
     pub(crate) about: Option<About>,
     /// Those of one project.
     pub(crate) project: Option<Uuid>,
+    /// Those of these projects; nothing: of any, and the platform's.
+    pub(crate) within: Option<BTreeSet<ProjectId>>,
     /// Those in one of these states; none: in any.
     pub(crate) states: Vec<State>,
 }
@@ -122,12 +127,19 @@ impl Operations {
 
 impl Filter {
     fn condition(&self) -> Condition {
-        let Self { about, project, states } = self;
+        let Self { about, project, within, states } = self;
         let words = states.iter().map(|state| state.word());
         let of_state = (!states.is_empty()).then(|| row::Column::State.is_in(words));
         let of_project = project.map(|id| row::Column::ProjectId.eq(id.to_string()));
         let of_target = about.as_ref().map(About::condition);
-        Condition::all().add_option(of_state).add_option(of_project).add_option(of_target)
+        let of_projects = within
+            .as_ref()
+            .map(|projects| row::Column::ProjectId.is_in(projects.iter().map(ToString::to_string)));
+        Condition::all()
+            .add_option(of_projects)
+            .add_option(of_state)
+            .add_option(of_project)
+            .add_option(of_target)
     }
 }
 

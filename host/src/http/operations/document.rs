@@ -26,7 +26,6 @@ pub(super) fn of<'a>(operation: &'a Operation, operations: &Operations) -> Docum
 }
 
 /// How the operation of an event is shown.
-#[allow(dead_code, reason = "watches show operations in this way; they come next")]
 pub(crate) fn of_event(kept: &Value) -> Value {
     let mut shown = kept.clone();
     let id = kept["id"].as_str().and_then(|id| id.parse().ok());

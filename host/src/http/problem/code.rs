@@ -122,6 +122,10 @@ codes! {
         "No way back", "Want a version by PUT; its rollout says whether the schema suits it.";
     InstancesExist = "INSTANCES_EXIST", CONFLICT, Never,
         "Instances exist", "Delete them first, or add `?cascade=true`; their data stays unless `purge=true` is added too.";
+    ResumeExpired = "RESUME_EXPIRED", GONE, Never,
+        "Cannot go on from there", "Watch again without `since`: what there is comes first.";
+    SlowConsumer = "SLOW_CONSUMER", TOO_MANY_REQUESTS, After(1),
+        "Events were read too slowly", "Watch again from the last id, and read faster or watch less.";
     BodyLate = "BODY_LATE", REQUEST_TIMEOUT, Never,
         "Body came too late", "Send the body faster, or in a route that streams it.";
     BodyTooLarge = "BODY_TOO_LARGE", PAYLOAD_TOO_LARGE, Never,

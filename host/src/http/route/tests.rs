@@ -28,6 +28,7 @@ use crate::store::fence::Fences;
 use crate::store::{self, Store};
 
 mod operations;
+mod watching;
 
 struct Daemon {
     state: Arc<State>,

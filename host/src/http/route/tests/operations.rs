@@ -19,11 +19,11 @@ impl Daemon {
         format!("authorization: Bearer {}\r\n", self.token)
     }
 
-    async fn get(&self, path: &str) -> Answered {
+    pub(super) async fn get(&self, path: &str) -> Answered {
         self.ask_with("GET", path, &self.bearer()).await
     }
 
-    async fn create(&self, name: &str) -> OperationId {
+    pub(super) async fn create(&self, name: &str) -> OperationId {
         let new = New {
             kind: ElementKind::Install.into(),
             target: Target::element(&name.parse().unwrap()),
@@ -37,7 +37,7 @@ impl Daemon {
         self.operations().create(self.store.connection(), new).await.unwrap()
     }
 
-    async fn run(&self, name: &str) -> (OperationId, Running) {
+    pub(super) async fn run(&self, name: &str) -> (OperationId, Running) {
         let id = self.create(name).await;
         (id, self.operations().run(id, &["fetch", "start"]).await.unwrap())
     }
@@ -47,7 +47,7 @@ impl Daemon {
     }
 
     /// Begins to follow the log of an operation; the answer comes as far as `seen`.
-    async fn follow(&self, path: &str, headers: &str, seen: &str) -> Following {
+    pub(super) async fn follow(&self, path: &str, headers: &str, seen: &str) -> Following {
         let stream = self.send("GET", path, &format!("{}{headers}", self.bearer())).await;
         let mut following = Following { stream, text: String::new() };
         following.until(seen).await;
@@ -56,13 +56,13 @@ impl Daemon {
 }
 
 /// An answer that does not end.
-struct Following {
+pub(super) struct Following {
     stream: TcpStream,
-    text: String,
+    pub(super) text: String,
 }
 
 impl Following {
-    async fn until(&mut self, seen: &str) {
+    pub(super) async fn until(&mut self, seen: &str) {
         let reading = async {
             let mut buffer = [0; 4096];
             while !self.text.contains(seen) {
@@ -75,7 +75,7 @@ impl Following {
     }
 
     /// What the chunks hold, without what differs from run to run; and whether the last chunk came.
-    async fn end(mut self) -> (String, bool) {
+    pub(super) async fn end(mut self) -> (String, bool) {
         timeout(PATIENCE, self.stream.read_to_string(&mut self.text)).await.unwrap().unwrap();
         let (_head, body) = self.text.split_once("\r\n\r\n").unwrap();
         let lines = body.split("\r\n").skip(1).step_by(2);
