@@ -30,7 +30,7 @@ pub(crate) struct Pattern(String);
 pub(crate) struct NoPattern(String);
 
 /// The permissions of the daemon's own API.
-pub(crate) const OWN: [&str; 39] = [
+pub(crate) const OWN: [&str; 40] = [
     "core.element.delete",
     "core.element.finalize",
     "core.element.list",
@@ -38,6 +38,7 @@ pub(crate) const OWN: [&str; 39] = [
     "core.element.rollback",
     "core.element.update",
     "core.element.upgrade",
+    "core.event.list",
     "core.operation.cancel",
     "core.operation.list",
     "core.operation.read",

@@ -21,6 +21,7 @@ pub(super) fn describe(paths: &mut Paths) {
     pages(paths);
     reading_elements(paths);
     changing_elements(paths);
+    of_events(paths);
     of_operations(paths);
 }
 
@@ -127,6 +128,31 @@ fn changing_elements(paths: &mut Paths) {
         let act = change(&format!("{verb}_element"), summary).body(Required::No, &[(JSON, body)]);
         paths.add(&Method::POST, &format!("/v1/elements/{{element}}/actions/{verb}"), act);
     }
+}
+
+fn of_events(paths: &mut Paths) {
+    let text = || json!({"type": "string"});
+    let list = Operation::new("list_events", "events", "What happened, in order, as CloudEvents")
+        .parameters(&PAGE)
+        .parameters(&["Last-Event-ID"])
+        .query(
+            "type",
+            "Only events of this type, or of all that begin so: `s3.instance.*`.",
+            text(),
+        )
+        .query("subject", "Only what happened to the thing with this id.", text())
+        .query("project", "Only what happened in the project with this id.", text())
+        .query(
+            "since",
+            "Only what happened since this moment; of a watch, or behind this id.",
+            text(),
+        )
+        .query("order_by", "`time` or `time desc`.", text())
+        .query("watch", "Go on telling what happens.", json!({"type": "boolean"}));
+    let event = json!({"type": "object", "required": ["specversion", "id", "source", "type"]});
+    let contents = [(JSON, components::page(&event)), ("text/event-stream", text())];
+    let list = list.answers(200, "What the caller may see of it.", &contents, &["Link"]);
+    paths.add(&Method::GET, "/v1/events", list);
 }
 
 fn of_operations(paths: &mut Paths) {

@@ -89,6 +89,8 @@ fn the_list_is_stable() {
         409 MANAGED_BY_FILE Never: Managed by a file
         409 ROLLBACK_UNAVAILABLE Never: No way back
         409 INSTANCES_EXIST Never: Instances exist
+        410 RESUME_EXPIRED Never: Cannot go on from there
+        429 SLOW_CONSUMER After(1): Events were read too slowly
         408 BODY_LATE Never: Body came too late
         413 BODY_TOO_LARGE Never: Body too large
         415 UNSUPPORTED_MEDIA_TYPE Never: Unsupported media type
