@@ -47,7 +47,7 @@
 //! # Structs
 //!
 //! [`#[derive(Resource)]`](macro@crate::Resource) makes a field of each member. Its column is text, an integer, a
-//! number, a boolean, a [`Timestamp`](crate::Timestamp), a [`Secret`], or JSON for everything else (lists, maps,
+//! number, a boolean, a `Timestamp` (feature `time`), a [`Secret`], or JSON for everything else (lists, maps,
 //! structs with [`#[json(schema)]`](crate::json)). Documentation is part of the schema. `#[resource(…)]` above the
 //! struct:
 //!

@@ -126,7 +126,7 @@ pub(crate) enum Error {
     },
     /// A declared field has no column.
     #[error(
-        "table `{table}` has no column `{column}` for the declared field: write the step that adds it with `metapaas plugin migration new`"
+        "table `{table}` has no column `{column}` for the declared field: write an expand step that adds it (`ALTER TABLE … ADD COLUMN`)"
     )]
     NoColumn {
         /// Which table.
@@ -136,7 +136,7 @@ pub(crate) enum Error {
     },
     /// The column of a declared field does not hold its values.
     #[error(
-        "column `{column}` of table `{table}` is `{declared}` and cannot hold the declared field, which needs `{wanted}`: write the step that changes it with `metapaas plugin migration new`"
+        "column `{column}` of table `{table}` is `{declared}` and cannot hold the declared field, which needs `{wanted}`: write the steps that bring it there"
     )]
     ColumnType {
         /// Which table.

@@ -8,12 +8,17 @@ use super::condition::KeptCondition;
 use super::row::Row;
 use super::status::Status;
 use crate::identity::ProjectId;
-use crate::model::ResourceModel;
 use crate::model::testing::own_columns;
+use crate::model::{FieldModel, ResourceModel};
 use crate::store::testing::Database;
 use crate::timestamp::Timestamp;
 
-/// A row that was just made, every field of which is null.
+/// What a field may be at the least; the only one that must be something is a number.
+fn least(field: &FieldModel) -> Value {
+    if field.declared.required { 1.into() } else { Value::Null }
+}
+
+/// A row that was just made, with nothing in it that need not be.
 pub(crate) fn row(model: &ResourceModel) -> Row {
     let now = Timestamp::now();
     let fields = model.fields().iter();
@@ -37,7 +42,7 @@ pub(crate) fn row(model: &ResourceModel) -> Row {
         created_at: now,
         updated_at: now,
         created_by: "user:admin".to_owned(),
-        fields: fields.map(|field| (field.declared.name.clone(), Value::Null)).collect(),
+        fields: fields.map(|field| (field.declared.name.clone(), least(field))).collect(),
     }
 }
 

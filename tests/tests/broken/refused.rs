@@ -92,7 +92,7 @@ async fn refused_by_the_probe(lane: Lane) {
     check(forged("newer-abi"), expect!["the probe refused the plugin: the plugin speaks ABI revision 1, this daemon speaks 0; upgrade the daemon, or install a version of the plugin built for it"]).await;
     check(forged("changed-layout"), expect!["the probe refused the plugin: the plugin's ABI layout differs from this daemon's at revision 0: `PluginRoot`: mismatched package, expected `plugin-abi` and found `changed-layout`; rebuild it with the plugin-sdk of this daemon"]).await;
     check(packed_panic_abort(), expect![[r#"the probe refused the plugin: it was built with `panic = "abort"`, so that any panic would end the daemon; build it with `panic = "unwind"`"#]]).await;
-    check(forged_unlike_the_probe("unstable-descriptor"), expect!["the probe refused the plugin: its own descriptor differs from its bundle's at byte 340; pack the bundle anew from this library"]).await;
+    check(forged_unlike_the_probe("unstable-descriptor"), expect!["the probe refused the plugin: its own descriptor differs from its bundle's at byte 376; pack the bundle anew from this library"]).await;
     check(forged_version(), expect!["the probe refused the plugin: its bundle says `broken 0.2.0` and its code says `broken 0.1.0`; pack the bundle anew from this library"]).await;
     // What shows when it is started and stopped.
     check(packed("start-fails"), expect!["the probe refused the plugin: it did not start: it has no license; put one into the settings"]).await;
@@ -151,7 +151,7 @@ fn on_any_lane<'w>(wanted: &'w Wanted, spared: &'w Wanted) -> Vec<(Offer, &'w Wa
             packed("unstable-descriptor"),
             wanted,
             expect![
-                "the plugin did not start: the plugin's own descriptor differs from its bundle's at byte 339; pack the bundle anew from this library"
+                "the plugin did not start: the plugin's own descriptor differs from its bundle's at byte 375; pack the bundle anew from this library"
             ],
         ),
         (

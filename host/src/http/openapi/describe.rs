@@ -168,9 +168,10 @@ impl Operation {
         self
     }
 
-    /// May answer problems with these statuses.
+    /// May answer problems with those of these statuses that a code has.
     pub(super) fn problems(mut self, statuses: &[u16]) -> Self {
-        for status in statuses {
+        let has_code = |status: &u16| Code::ALL.iter().any(|code| code.spec().status == *status);
+        for status in statuses.iter().filter(|status| has_code(status)) {
             let name = status.to_string();
             let response = reference("responses", &name);
             self.responses.entry(name).or_insert(response);

@@ -93,15 +93,15 @@ async fn a_field_without_a_column_that_holds_it_is_told() {
     assert_eq!(
         told("").await,
         [
-            "table `demo_instances` has no column `size` for the declared field: write the step that adds it with \
-          `metapaas plugin migration new`"
+            "table `demo_instances` has no column `size` for the declared field: write an expand step that adds \
+          it (`ALTER TABLE … ADD COLUMN`)"
         ]
     );
     assert_eq!(
         told("size text").await,
         [
             "column `size` of table `demo_instances` is `text` and cannot hold the declared field, which needs \
-          `bigint`: write the step that changes it with `metapaas plugin migration new`"
+          `bigint`: write the steps that bring it there"
         ]
     );
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plugin_abi::descriptor::Hook;
-use plugin_abi::resource::{ReconcileAnswer, ReconcileQuestion};
+use plugin_abi::resource::{ReconcileAnswer, ReconcileQuestion, hook_name};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
@@ -151,7 +151,8 @@ impl Found {
         let children = family.children_view(r#type, model);
         let question = ReconcileQuestion { resource, children, attempt };
         let question = serde_json::to_value(question).expect("a document is text and JSON values");
-        let (name, limit) = (reconcile_of(model), parts.config.reconcile_limit());
+        let name = hook_name(&model.slug, model.collection(), Hook::Reconcile);
+        let limit = parts.config.reconcile_limit();
         match hook::call(generation, &name, &question, limit).await {
             Ok(answer) => Asked::Said(read(answer)),
             Err(HookError::Closed | HookError::Refused(_) | HookError::Failed(Fault::Draining)) => {
@@ -259,10 +260,6 @@ impl Found {
     async fn last_operation(&self, parts: &Parts) -> Option<Operation> {
         parts.operations.get(self.row.last_operation?).await.ok().flatten()
     }
-}
-
-fn reconcile_of(model: &ResourceModel) -> String {
-    format!("{}/reconcile", model.collection())
 }
 
 fn read(answer: Value) -> Said {
