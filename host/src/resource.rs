@@ -8,7 +8,7 @@
 //! | [`query`] | what a list is asked for: filter, order, page, members |
 //! | [`family`], [`view`], [`sealed`] | what it hangs under; how its plugin sees it; its secrets |
 //! | [`news`] | what is told of a change |
-//! | [`write`] | what clients change: read, checked, written |
+//! | [`mod@write`] | what clients change: read, checked, written |
 //! | [`reconcile`] | having its plugin bring it about |
 //! | [`reads`] | reading for clients: one, or a page |
 //! | [`kept`] | how values are kept, on each database |
