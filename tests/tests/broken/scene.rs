@@ -128,7 +128,9 @@ impl Scene {
         let mappings = self.daemon.proc().plugin_mappings().join("\n");
         assert_eq!(self.holdings(), *before, "what ended has left something behind:\n{mappings}");
         assert_eq!(self.retained().await, []);
-        assert_eq!(self.daemon.metric("retained_bytes").await, Some(0.0));
+        // What a busy machine was late to end is retained for a moment, and counted until it is looked at again.
+        let counted = async || self.daemon.metric("retained_bytes").await == Some(0.0);
+        assert!(comes_true(counted).await, "something is still counted as retained");
     }
 
     /// What must be the same before a version came and after it has gone.
