@@ -35,7 +35,7 @@ async fn retained_after(offer: Offer) -> String {
 
 #[tokio::test]
 async fn what_cannot_be_unloaded_is_retained_and_says_why() {
-    expect![[r#"[("0.2.0", "its thread did not return within 300 ms of being told to stop; it may be blocked or busy")]"#]].assert_eq(&retained_after(packed("stop-hangs")).await);
+    expect![[r#"[("0.2.0", "its thread did not return within 1000 ms of being told to stop; it may be blocked or busy")]"#]].assert_eq(&retained_after(packed("stop-hangs")).await);
     expect![[r#"[("0.2.0", "threads that the plugin started are still running (1); end them when the plugin is stopped")]"#]].assert_eq(&retained_after(packed("leaks-thread")).await);
 }
 

@@ -210,7 +210,7 @@ async fn what_hangs_in_start_in_the_daemon_is_retained() {
         )
         .await;
     let retained = scene.retained().await;
-    expect![[r#"[("0.2.0", "its thread did not return within 300 ms of being told to stop; it may be blocked or busy")]"#]].assert_eq(&format!("{retained:?}"));
+    expect![[r#"[("0.2.0", "its thread did not return within 1000 ms of being told to stop; it may be blocked or busy")]"#]].assert_eq(&format!("{retained:?}"));
 }
 
 /// What the daemon or another element has is not to be had, and whoever has it keeps it.

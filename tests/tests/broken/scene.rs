@@ -22,7 +22,7 @@ const DEADLINES: [(&str, &str); 5] = [
     ("METAPAAS__PLUGIN__PROBE_DEADLINE_MS", "3000"),
     ("METAPAAS__PLUGIN__START_DEADLINE_MS", "1500"),
     ("METAPAAS__PLUGIN__DRAIN_DEADLINE_MS", "500"),
-    ("METAPAAS__PLUGIN__STOP_DEADLINE_MS", "300"),
+    ("METAPAAS__PLUGIN__STOP_DEADLINE_MS", "1000"),
 ];
 /// What waits for nothing takes no longer, on a busy machine too.
 pub(super) const SOON: Duration = Duration::from_secs(1);

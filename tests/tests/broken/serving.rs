@@ -134,7 +134,7 @@ async fn keeps_its_thread(fixture: &str, path: &str) {
         match lane {
             Lane::Worker => scene.assert_nothing_is_left(&before).await,
             Lane::InProcess => {
-                expect![[r#"[("0.2.0", "its thread did not return within 300 ms of being told to stop; it may be blocked or busy")]"#]].assert_eq(&format!("{:?}", scene.retained().await));
+                expect![[r#"[("0.2.0", "its thread did not return within 1000 ms of being told to stop; it may be blocked or busy")]"#]].assert_eq(&format!("{:?}", scene.retained().await));
                 eventually("the retained bytes are exported", async || {
                     scene.daemon.metric("retained_bytes").await > Some(0.0)
                 })
