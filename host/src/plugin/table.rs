@@ -3,21 +3,28 @@
 //! A table is immutable and replaced as a whole, so a request sees all of one rollout or nothing of it,
 //! keeps the descriptor it began with, and takes no lock. Replacing is one pointer store.
 //!
+//! `current` is the table in force, `routes` are those of one plugin.
+//!
 //! Each generation brings its routes and the models of its types ready-made; a new table only says who has which
 //! type and which mount. A type that declares resources stays when nobody answers for it any more, so that its
 //! resources can be read; it is forgotten with its element.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use arc_swap::{ArcSwap, Guard};
 use packer::bundle::ElementName;
 use plugin_abi::descriptor::{Descriptor, Route, RouteBase};
-use tokio::sync::watch;
 
 use super::generation::Generation;
 use crate::model::{ModelError, TypeModel};
 use crate::timestamp::Timestamp;
+
+mod current;
+mod routes;
+
+pub(crate) use current::Tables;
+pub(crate) use routes::check_routes;
+use routes::{Routes, routes};
 
 /// The prefix of every type's routes.
 pub(crate) const TYPES_PREFIX: &str = "/v1/types/";
@@ -29,19 +36,6 @@ pub(crate) struct Published {
     pub(crate) generation: Arc<Generation>,
     routes: HashMap<RouteBase, Arc<Routes>>,
     models: Vec<Arc<TypeModel>>,
-}
-
-/// The routes under one base.
-#[derive(Debug, Default)]
-struct Routes {
-    by_path: matchit::Router<Methods>,
-}
-
-/// The routes of one path.
-#[derive(Debug, Default)]
-struct Methods {
-    /// Method (`None`: any) and position in the descriptor.
-    routes: Vec<(Option<String>, u32)>,
 }
 
 /// See the module.
@@ -216,10 +210,7 @@ impl ServedType {
 
 impl Base {
     fn resolve<'p>(&self, method: &str, path: &'p str) -> Resolved<'p> {
-        let by_path = &self.routes.by_path;
-        let trimmed = path.strip_suffix('/').filter(|path| !path.is_empty());
-        let matched = by_path.at(path).ok();
-        let Some(matched) = matched.or_else(|| by_path.at(trimmed?).ok()) else {
+        let Some(matched) = self.routes.at(path) else {
             return Resolved::UnknownPath { published: Arc::clone(&self.published) };
         };
         match matched.value.route(method) {
@@ -229,59 +220,6 @@ impl Base {
             }
             None => Resolved::OtherMethods { allow: matched.value.allow() },
         }
-    }
-}
-
-/// The routes of a descriptor by base. Used by the probe as well, to refuse what could never be published.
-///
-/// # Errors
-/// When a route is no path template, or there twice.
-pub(crate) fn check_routes(descriptor: &Descriptor) -> Result<(), Clash> {
-    routes(descriptor).map(drop)
-}
-
-fn routes(descriptor: &Descriptor) -> Result<HashMap<RouteBase, Arc<Routes>>, Clash> {
-    let mut by_path: HashMap<(&RouteBase, &str), Methods> = HashMap::new();
-    for (position, route) in (0..).zip(&descriptor.routes) {
-        let methods = by_path.entry((&route.base, &route.path)).or_default();
-        if methods.routes.iter().any(|(method, _position)| *method == route.method) {
-            let reason = "it is declared twice".to_owned();
-            return Err(Clash::Route { path: route.path.clone(), reason });
-        }
-        methods.routes.push((route.method.clone(), position));
-    }
-    let mut routes: HashMap<RouteBase, Routes> = HashMap::new();
-    let mut by_path: Vec<_> = by_path.into_iter().collect();
-    // As declared, so that of two that clash it is always the later one that is told.
-    by_path.sort_by_key(|(_place, methods)| methods.routes[0].1);
-    for ((base, path), methods) in by_path {
-        let under_base = routes.entry(base.clone()).or_default();
-        under_base
-            .by_path
-            .insert(path, methods)
-            .map_err(|error| Clash::Route { path: path.to_owned(), reason: error.to_string() })?;
-    }
-    Ok(routes.into_iter().map(|(base, routes)| (base, Arc::new(routes))).collect())
-}
-
-impl Methods {
-    fn route(&self, method: &str) -> Option<u32> {
-        let of = |wanted: Option<&str>| {
-            self.routes.iter().find(|(method, _position)| method.as_deref() == wanted)
-        };
-        let as_get = || if method == "HEAD" { of(Some("GET")) } else { None };
-        let found = of(Some(method)).or_else(as_get).or_else(|| of(None));
-        found.map(|(_method, position)| *position)
-    }
-
-    fn allow(&self) -> Vec<String> {
-        let mut allow: Vec<_> =
-            self.routes.iter().filter_map(|(method, _position)| method.clone()).collect();
-        if allow.iter().any(|method| method == "GET") {
-            allow.push("HEAD".to_owned());
-        }
-        allow.sort();
-        allow
     }
 }
 
@@ -431,101 +369,9 @@ fn below<'p>(path: &'p str, prefix: &str) -> Option<&'p str> {
     }
 }
 
-/// The table that is in force.
-#[derive(Debug, Default)]
-pub(crate) struct Tables {
-    current: ArcSwap<Table>,
-    /// Told of each change of the table, after it is in force.
-    switches: watch::Sender<()>,
-    /// Held while a table is derived from the one before it; never by a request.
-    changing: Mutex<()>,
-}
-
-impl Tables {
-    /// The table in force, for as long as the guard is held.
-    pub(crate) fn load(&self) -> Guard<Arc<Table>> {
-        self.current.load()
-    }
-
-    /// Sees every change of the table from now on.
-    pub(crate) fn switches(&self) -> watch::Receiver<()> {
-        self.switches.subscribe()
-    }
-
-    /// Lets `published` answer for its element, with the mounts that were granted to it.
-    ///
-    /// # Errors
-    /// Another element has what this one declares; then nothing changes.
-    pub(crate) fn publish(
-        &self,
-        published: &Arc<Published>,
-        mounts: &[String],
-    ) -> Result<(), Clash> {
-        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let table = self.current.load().with(published, mounts)?;
-        self.current.store(Arc::new(table));
-        self.switches.send_replace(());
-        Ok(())
-    }
-
-    /// Whether [`Self::publish`] would find a clash, as things are now.
-    ///
-    /// # Errors
-    /// Another element has what this one declares.
-    pub(crate) fn check(&self, published: &Arc<Published>, mounts: &[String]) -> Result<(), Clash> {
-        self.current.load().with(published, mounts).map(drop)
-    }
-
-    /// Lets nobody answer for `element`. Its resources can still be read.
-    pub(crate) fn withdraw(&self, element: &ElementName) {
-        self.change(|table| table.without(element, Models::Keep));
-    }
-
-    /// Lets nobody answer for `element`, and forgets its types.
-    pub(crate) fn forget(&self, element: &ElementName) {
-        self.change(|table| table.without(element, Models::Forget));
-    }
-
-    /// Lets nobody answer for `element`, whose types are these.
-    pub(crate) fn withdraw_to(&self, element: &ElementName, models: Vec<Arc<TypeModel>>) {
-        self.change(|table| table.without(element, Models::Forget).knowing(models));
-    }
-
-    /// Notes types for which nobody answers yet. Those that are there already stay.
-    pub(crate) fn know(&self, models: Vec<Arc<TypeModel>>) {
-        self.change(|table| table.clone().knowing(models));
-    }
-
-    fn change(&self, changed: impl FnOnce(&Table) -> Table) {
-        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let table = changed(&self.current.load());
-        self.current.store(Arc::new(table));
-        self.switches.send_replace(());
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use plugin_abi::descriptor::{Access, Build};
-
     use super::*;
-
-    fn methods(declared: &[Option<&str>]) -> Methods {
-        let owned = declared.iter().map(|method| method.map(str::to_owned));
-        Methods { routes: owned.zip(0..).collect() }
-    }
-
-    #[test]
-    fn a_method_finds_its_own_route_before_any_other() {
-        let own = methods(&[Some("GET"), Some("POST"), None]);
-        for (method, route) in [("GET", 0), ("POST", 1), ("HEAD", 0), ("DELETE", 2)] {
-            assert_eq!(own.route(method), Some(route), "{method}");
-        }
-        let few = methods(&[Some("POST"), Some("GET")]);
-        assert_eq!((few.route("HEAD"), few.route("PUT")), (Some(1), None));
-        assert_eq!(few.allow(), ["GET", "HEAD", "POST"]);
-        assert_eq!(methods(&[Some("PUT")]).route("HEAD"), None);
-    }
 
     #[test]
     fn a_prefix_covers_whole_segments_only() {
@@ -538,32 +384,5 @@ mod tests {
         ] {
             assert_eq!(below(path, "/git"), rest, "{path}");
         }
-    }
-
-    #[test]
-    fn a_route_declared_twice_is_refused_by_its_path() {
-        let route = |method: &str| Route {
-            base: RouteBase::Type("demo".to_owned()),
-            method: Some(method.to_owned()),
-            path: "/notes/{id}".to_owned(),
-            body_bytes_max: None,
-            deadline_ms: None,
-            access: Access::default(),
-        };
-        let descriptor = |routes| Descriptor {
-            schema_version: 1,
-            element: "demo".to_owned(),
-            version: "0.1.0".to_owned(),
-            build: Build::own(),
-            types: Vec::new(),
-            routes,
-            mounts: Vec::new(),
-            listeners: Vec::new(),
-            migrations: Vec::new(),
-            settings_schema: serde_json::Value::Null,
-        };
-        check_routes(&descriptor(vec![route("GET"), route("PUT")])).unwrap();
-        let clash = check_routes(&descriptor(vec![route("GET"), route("GET")])).unwrap_err();
-        assert_eq!(clash.to_string(), "route `/notes/{id}`: it is declared twice");
     }
 }

@@ -1,6 +1,7 @@
 //! Who may do what where: one binding per level, denials, keys, the gate, and what lists show.
 
 use super::super::record::{BindingScope, RoleRef};
+use super::super::role::BuiltIn;
 use super::super::testing::World;
 use super::*;
 
