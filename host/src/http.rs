@@ -39,6 +39,7 @@ pub(crate) mod route;
 pub(crate) mod server;
 pub(crate) mod system;
 mod trace;
+pub(crate) mod types;
 mod upgrade;
 mod visible;
 pub(crate) mod wait;

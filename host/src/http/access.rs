@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use ::http::HeaderName;
 use ::http::header::AUTHORIZATION;
 use ::http::request::Parts;
-use plugin_abi::descriptor::{Access, Descriptor, Route, RouteBase};
+use plugin_abi::descriptor::{Access, Descriptor, Route, RouteBase, TypeDescriptor};
 use plugin_abi::request::Identity;
 
 use super::State;
@@ -69,16 +69,7 @@ pub(super) fn is_credential(name: &HeaderName) -> bool {
 
 /// Every permission that the types of a plugin know, each once.
 pub(crate) fn permissions(descriptor: &Descriptor) -> Vec<String> {
-    let mut all = Vec::new();
-    for declared in &descriptor.types {
-        let slug = &declared.slug;
-        all.extend([READ, UPDATE].map(|name| format!("{slug}.{name}")));
-        for resource in &declared.resources {
-            let actions = resource.actions.iter().map(|action| action.verb.as_str());
-            let verbs = VERBS.into_iter().chain(actions);
-            all.extend(verbs.map(|verb| format!("{slug}.{}.{verb}", resource.name)));
-        }
-    }
+    let mut all: Vec<_> = descriptor.types.iter().flat_map(permissions_of_type).collect();
     for route in &descriptor.routes {
         if let Access::Permission(permission) = &route.access {
             all.push(permission.clone());
@@ -86,6 +77,18 @@ pub(crate) fn permissions(descriptor: &Descriptor) -> Vec<String> {
     }
     all.sort_unstable();
     all.dedup();
+    all
+}
+
+/// The permissions that a type has by what it declares: those of its routes, then those of each resource.
+pub(super) fn permissions_of_type(declared: &TypeDescriptor) -> Vec<String> {
+    let slug = &declared.slug;
+    let mut all = Vec::from([READ, UPDATE].map(|name| format!("{slug}.{name}")));
+    for resource in &declared.resources {
+        let actions = resource.actions.iter().map(|action| action.verb.as_str());
+        let verbs = VERBS.into_iter().chain(actions);
+        all.extend(verbs.map(|verb| format!("{slug}.{}.{verb}", resource.name)));
+    }
     all
 }
 

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use super::problem::Problem;
 use super::request_id::RequestId;
 use super::server::Answer;
-use super::{Body, State, dispatch, elements, events, iam, openapi, operations, system};
+use super::{Body, State, dispatch, elements, events, iam, openapi, operations, system, types};
 use crate::plugin::table::TYPES_PREFIX;
 
 impl Answer for State {
@@ -38,7 +38,12 @@ async fn answer(
     if let Some(place) = openapi::Place::at(without_slash(request.uri().path())) {
         return openapi::answer(state, place, &request).await;
     }
-    if !request.uri().path().starts_with(TYPES_PREFIX) {
+    if let Some(place) = types::Place::at(without_slash(request.uri().path())) {
+        let path = request.uri().path();
+        if !types::is_of_plugin(&state.plugins.tables.load(), place, path) {
+            return types::answer(state, place, &request, peer);
+        }
+    } else if !request.uri().path().starts_with(TYPES_PREFIX) {
         // Shares the bytes: the request moves on while its path is read.
         let uri = request.uri().clone();
         let path = without_slash(uri.path());

@@ -61,7 +61,8 @@ pub(crate) struct Verdict {
 }
 
 impl Status {
-    const ALL: [Self; 8] = [
+    /// Every one.
+    pub(crate) const ALL: [Self; 8] = [
         Self::Pending,
         Self::Creating,
         Self::Active,

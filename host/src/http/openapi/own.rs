@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::components::{self, PAGE, WAIT};
 use super::describe::{Operation, Paths, Required};
 use crate::http::problem::Listed;
-use crate::http::{elements, operations, system};
+use crate::http::{elements, operations, system, types};
 use crate::metrics;
 use crate::migration::report;
 use crate::operation;
@@ -19,6 +19,7 @@ const JSON: &str = "application/json";
 
 pub(super) fn describe(paths: &mut Paths) {
     pages(paths);
+    of_types(paths);
     reading_elements(paths);
     changing_elements(paths);
     of_events(paths);
@@ -65,6 +66,25 @@ fn pages(paths: &mut Paths) {
     get(paths, "/v1/problems", problems.json(200, "All of them.", components::list(&listed)));
     let problem = page("get_problem", "What a code means").problems(&[404]);
     get(paths, "/v1/problems/{code}", problem.json(200, "This.", listed));
+}
+
+fn of_types(paths: &mut Paths) {
+    let of = |id, summary| Operation::new(id, "types", summary);
+    let summary = paths.schema::<types::Summary>();
+    let document = paths.schema::<types::Document>();
+    let version = paths.schema::<types::Version>();
+    let mut get = |path, operation: Operation| paths.add(&Method::GET, path, operation);
+    let pages = [(JSON, components::page(&summary))];
+    let list = of("list_types", "What can be used, and who answers for it").parameters(&PAGE);
+    get("/v1/types", list.answers(200, "By their slugs.", &pages, &["Link"]));
+    let one = of("get_type", "All that a type declares").problems(&[404]);
+    get("/v1/types/{type}", one.json(200, "It.", document));
+    let pages = [(JSON, components::page(&version))];
+    let versions = of("list_type_versions", "What the instances of a type can run");
+    let versions = versions.problems(&[404]).parameters(&PAGE);
+    get("/v1/types/{type}/versions", versions.answers(200, "As declared.", &pages, &["Link"]));
+    let one = of("get_type_version", "What a version of a type is").problems(&[404]);
+    get("/v1/types/{type}/versions/{version}", one.json(200, "It.", version));
 }
 
 fn reading_elements(paths: &mut Paths) {

@@ -28,6 +28,7 @@ use crate::store::fence::Fences;
 use crate::store::{self, Store};
 
 mod operations;
+mod types;
 mod watching;
 
 struct Daemon {
@@ -172,6 +173,8 @@ async fn every_own_path_has_the_methods_that_are_described() {
         let path = path
             .replace("{operation}", "0199aaaa-0000-7000-8000-000000000000")
             .replace("{element}", "hello")
+            .replace("{type}", "demo")
+            .replace("{version}", "1.0")
             .replace("{code}", "internal");
         let other = daemon.ask_with("TRACE", &path, &token).await;
         assert_eq!(other.status(), "405", "{path}: {}", other.head);
