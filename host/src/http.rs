@@ -25,6 +25,7 @@ pub(crate) mod config;
 pub(crate) mod dispatch;
 pub(crate) mod document;
 mod elements;
+mod etag;
 mod events;
 mod iam;
 pub(crate) mod openapi;
@@ -34,6 +35,7 @@ pub(crate) mod problem;
 pub(crate) mod query;
 pub(crate) mod readiness;
 pub(crate) mod request_id;
+mod resources;
 pub(crate) mod respond;
 pub(crate) mod route;
 pub(crate) mod server;
@@ -52,6 +54,7 @@ use crate::identity::Identity;
 use crate::metrics::Metrics;
 use crate::operation::Operations;
 use crate::plugin::Plugins;
+use crate::resource::reads::Reads;
 use crate::rollout::Elements;
 use crate::shutdown::Tasks;
 use readiness::Readiness;
@@ -71,6 +74,8 @@ pub(crate) struct State {
     pub(crate) plugins: Arc<Plugins>,
     /// What is installed, and the way to change it.
     pub(crate) elements: Arc<Elements>,
+    /// The resources that types declare.
+    pub(crate) reads: Reads,
     /// What takes time.
     pub(crate) operations: Operations,
     /// What the API is like, as clients read it.
@@ -93,6 +98,7 @@ impl State {
     ) -> Self {
         let plugins = Arc::clone(&elements.shared().plugins);
         let operations = elements.shared().operations.clone();
+        let reads = Reads::of(&elements.shared().store);
         Self {
             config,
             identity,
@@ -100,6 +106,7 @@ impl State {
             readiness: Readiness::default(),
             plugins,
             elements,
+            reads,
             operations,
             documents: openapi::Documents::default(),
             page_key,

@@ -6,9 +6,9 @@
 
 use std::net::IpAddr;
 
-use ::http::HeaderName;
 use ::http::header::AUTHORIZATION;
 use ::http::request::Parts;
+use ::http::{HeaderMap, HeaderName, Uri};
 use plugin_abi::descriptor::{Access, Descriptor, Route, RouteBase, TypeDescriptor};
 use plugin_abi::request::Identity;
 
@@ -37,7 +37,7 @@ const UPDATE: &str = "route.update";
 const VERBS: [&str; 6] = ["read", "list", "create", "update", "delete", "watch"];
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const PROJECT: HeaderName = HeaderName::from_static("x-project-id");
-const PROJECT_PARAMETER: &str = "project";
+pub(super) const PROJECT_PARAMETER: &str = "project";
 
 /// Lets a request through to a route, or says what is missing.
 pub(super) fn admit(
@@ -57,7 +57,7 @@ pub(super) fn admit(
     };
     let caller = state.identity.authenticate(&parts.headers, peer)?;
     let slug = slug_of(descriptor, &route.base);
-    let named = project_named(parts);
+    let named = project_named(&parts.headers, &parts.uri);
     let project = place(&caller, &permission, slug, named.as_deref())?;
     Ok(Admitted::Known { caller, project: project.map(|project| project.to_string()) })
 }
@@ -115,12 +115,12 @@ fn slug_of<'d>(descriptor: &'d Descriptor, base: &'d RouteBase) -> &'d str {
 }
 
 /// The project that a request names, in a header or in its query.
-fn project_named(parts: &Parts) -> Option<String> {
-    if let Some(value) = parts.headers.get(PROJECT) {
+pub(super) fn project_named(headers: &HeaderMap, uri: &Uri) -> Option<String> {
+    if let Some(value) = headers.get(PROJECT) {
         return Some(String::from_utf8_lossy(value.as_bytes()).into_owned());
     }
-    let query = parts.uri.query().filter(|query| query.contains(PROJECT_PARAMETER));
-    query.and_then(|_| Query::of(&parts.uri).get(PROJECT_PARAMETER).map(ToOwned::to_owned))
+    let query = uri.query().filter(|query| query.contains(PROJECT_PARAMETER));
+    query.and_then(|_| Query::of(uri).get(PROJECT_PARAMETER).map(ToOwned::to_owned))
 }
 
 /// The project in which the caller may do that; nothing if there are several and none is named.

@@ -26,7 +26,6 @@ use super::{Body, respond};
 use crate::data::{self, DataDir};
 
 /// Whether to count the items of a list that has many; `true` or `false`.
-#[expect(dead_code, reason = "lists of resources land with their routes")]
 pub(crate) const TOTAL_SIZE: &str = "total_size";
 
 /// What a list may be asked, whatever it holds.
@@ -39,6 +38,11 @@ const OLDER_MARKER: &str = "page_marker";
 
 const X_LIMIT: HeaderName = HeaderName::from_static("x-pagination-limit");
 const X_MARKER: HeaderName = HeaderName::from_static("x-pagination-marker");
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// How a page begins, up to its first item.
+const EMPTY_LIST: &[u8] = br#"{"items":["#;
 
 /// The items of a page that was asked for without a size.
 const SIZE_DEFAULT: u64 = 50;
@@ -210,7 +214,6 @@ impl<'r> Paging<'r> {
     }
 
     /// What the page comes behind, in a list whose items have several keys; none: it is the first page.
-    #[cfg_attr(not(test), expect(dead_code, reason = "lists of resources land with their routes"))]
     pub(crate) fn behind(&self) -> Option<Behind<'_>> {
         let (parameter, text) = self.after.as_ref()?;
         Some(if *parameter == TOKEN { Behind::Keys(text) } else { Behind::Marker(text) })
@@ -233,9 +236,41 @@ impl<'r> Paging<'r> {
         last: Option<Last<'_>>,
         total_size: Option<u64>,
     ) -> Response<Body> {
-        let next_page_token = last.map(|last| self.key.token(self.uri, self.query, last.keys));
-        let link = next_page_token.as_deref().map(|token| self.link(token));
-        let mut response = respond::json(&Envelope { items, next_page_token, total_size });
+        let next_page_token = self.token(last);
+        let token = next_page_token.clone();
+        let response = respond::json(&Envelope { items, next_page_token, total_size });
+        self.with_headers(response, last, token.as_deref())
+    }
+
+    /// As [`Self::answer_page`], of items that are written already, with commas between.
+    pub(crate) fn answer_written(
+        &self,
+        items: &[u8],
+        last: Option<Last<'_>>,
+        total_size: Option<u64>,
+    ) -> Response<Body> {
+        let token = self.token(last);
+        // Only an empty list has nothing in it: its brackets are made room for.
+        let none: [(); 0] = [];
+        let envelope = Envelope { items: &none, next_page_token: token.clone(), total_size };
+        let envelope = serde_json::to_vec(&envelope).expect("it is a struct of texts and numbers");
+        let (open, close) = envelope.split_at(EMPTY_LIST.len());
+        debug_assert_eq!(open, EMPTY_LIST, "the items come first");
+        let text = [open, items, close].concat();
+        self.with_headers(respond::with_type(JSON, text), last, token.as_deref())
+    }
+
+    fn token(&self, last: Option<Last<'_>>) -> Option<String> {
+        last.map(|last| self.key.token(self.uri, self.query, last.keys))
+    }
+
+    fn with_headers(
+        &self,
+        mut response: Response<Body>,
+        last: Option<Last<'_>>,
+        token: Option<&str>,
+    ) -> Response<Body> {
+        let link = token.map(|token| self.link(token));
         let headers = response.headers_mut();
         if let Some(link) = link {
             headers.insert(LINK, link);

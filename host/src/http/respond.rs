@@ -242,7 +242,6 @@ pub(crate) fn bad_json(error: &serde_json::Error) -> Problem {
 // === lists ===
 
 /// A list that cannot be asked for this way.
-#[cfg_attr(not(test), expect(dead_code, reason = "lists of resources land with their routes"))]
 pub(crate) fn query(error: &QueryError) -> Problem {
     let detail = format!("{}.", capitalized(error));
     match error {

@@ -11,7 +11,9 @@ use hyper::body::Incoming;
 use super::problem::Problem;
 use super::request_id::RequestId;
 use super::server::Answer;
-use super::{Body, State, dispatch, elements, events, iam, openapi, operations, system, types};
+use super::{
+    Body, State, dispatch, elements, events, iam, openapi, operations, resources, system, types,
+};
 use crate::plugin::table::TYPES_PREFIX;
 
 impl Answer for State {
@@ -43,6 +45,10 @@ async fn answer(
         if !types::is_of_plugin(&state.plugins.tables.load(), place, path) {
             return types::answer(state, place, &request, peer);
         }
+    } else if let Some(place) =
+        resources::Place::at(&state.plugins.tables.load(), without_slash(request.uri().path()))
+    {
+        return resources::answer(state, &place, &request, peer).await;
     } else if !request.uri().path().starts_with(TYPES_PREFIX) {
         // Shares the bytes: the request moves on while its path is read.
         let uri = request.uri().clone();

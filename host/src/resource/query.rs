@@ -53,6 +53,25 @@ pub(crate) struct Asked<'q> {
     pub(crate) order_by: Option<&'q str>,
 }
 
+impl<'q> Asked<'q> {
+    /// What of it `get` finds, each by its name.
+    pub(crate) fn of(get: impl Fn(&str) -> Option<&'q str>) -> Self {
+        Self {
+            filter: get(FILTER),
+            label_selector: get(LABEL_SELECTOR),
+            name: get(NAME),
+            status: get(STATUS),
+            order_by: get(ORDER_BY),
+        }
+    }
+
+    /// Whether everything is asked for, in the order of age.
+    pub(crate) fn is_nothing(&self) -> bool {
+        let Self { filter, label_selector, name, status, order_by } = self;
+        [filter, label_selector, name, status, order_by].iter().all(|asked| asked.is_none())
+    }
+}
+
 /// The names of [`Asked`] and [`fields`], and one that is accepted and changes nothing yet.
 pub(crate) const PARAMETERS: [&str; 7] =
     [FILTER, LABEL_SELECTOR, NAME, STATUS, ORDER_BY, FIELDS, "show_deleted"];
@@ -62,7 +81,7 @@ pub(crate) const LABEL_SELECTOR: &str = "label_selector";
 const NAME: &str = "name";
 const STATUS: &str = "status";
 const ORDER_BY: &str = "order_by";
-const FIELDS: &str = "fields";
+pub(crate) const FIELDS: &str = "fields";
 
 /// What `status` may be.
 const STATUSES: [&str; 8] =

@@ -10,6 +10,7 @@ use super::status::Status;
 use crate::identity::ProjectId;
 use crate::model::testing::own_columns;
 use crate::model::{FieldModel, ResourceModel};
+use crate::store::Backend;
 use crate::store::testing::Database;
 use crate::timestamp::Timestamp;
 
@@ -85,11 +86,15 @@ pub(crate) fn full_row(name: &str, project: ProjectId) -> Row {
     }
 }
 
-/// Makes the table of `model`, with a column for each of its fields.
+/// What makes the table of `model`, with a column for each of its fields.
+pub(crate) fn table(model: &ResourceModel, backend: Backend) -> String {
+    let statements = columns::create(model.table(), backend.into()).into_iter();
+    statements.chain(own_columns(model)).collect::<Vec<_>>().join(";")
+}
+
+/// Makes the table of `model` in a database.
 pub(crate) async fn make_table(database: &Database, model: &ResourceModel) {
-    let backend = database.backend().into();
-    let statements = columns::create(model.table(), backend).into_iter().chain(own_columns(model));
-    database.run(&statements.collect::<Vec<_>>().join(";")).await;
+    database.run(&table(model, database.backend())).await;
 }
 
 /// A new project.

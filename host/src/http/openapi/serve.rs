@@ -4,8 +4,8 @@
 
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use ::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, ETAG, IF_NONE_MATCH};
-use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use ::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
+use ::http::{HeaderMap, HeaderValue, Method, Request, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Type, of_type, whole};
 use crate::http::problem::Problem;
-use crate::http::{Body, State, respond};
+use crate::http::{Body, State, etag, respond};
 use crate::plugin::table::{TYPES_PREFIX, Table};
 
 /// What of this a path names.
@@ -140,18 +140,8 @@ impl Rendered {
     }
 
     fn answer(&self, headers: &HeaderMap) -> Response<Body> {
-        let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-        let own = self.etag.to_str().unwrap_or_default();
-        let mut etags = known.flat_map(|value| value.split(',')).map(str::trim);
-        let is_known = etags.any(|etag| etag == "*" || etag.trim_start_matches("W/") == own);
-        let mut response = if is_known {
-            let mut response = Response::new(Body::default());
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-            response
-        } else {
-            respond::with_type(JSON, self.text.clone())
-        };
-        response.headers_mut().insert(ETAG, self.etag.clone());
+        let whole = || respond::with_type(JSON, self.text.clone());
+        let mut response = etag::unless_known(headers, &self.etag, whole);
         response.headers_mut().insert(CACHE_CONTROL, NO_CACHE);
         response
     }

@@ -28,6 +28,7 @@ use crate::store::fence::Fences;
 use crate::store::{self, Store};
 
 mod operations;
+mod resources;
 mod types;
 mod watching;
 

@@ -1,0 +1,119 @@
+//! A page of a collection.
+//!
+//! The common ones (by age, in one project or everywhere) are statements that are written ahead; what is filtered,
+//! ordered or seen in part is selected.
+
+use std::sync::Arc;
+
+use ::http::Response;
+use serde_json::Value;
+
+use super::Asked;
+use crate::http::paging::{self, Behind, Last, Paging, TOTAL_SIZE};
+use crate::http::problem::Problem;
+use crate::http::query::Query;
+use crate::http::{Body, access, respond};
+use crate::identity::{ProjectId, Visible};
+use crate::resource::document::Seen;
+use crate::resource::query::{self, Members, Order, Selection};
+use crate::resource::reads::{Page, PageOf};
+
+/// Answers with the part of the collection that is asked for.
+pub(super) async fn answer(asked: &Asked<'_>) -> Result<Response<Body>, Problem> {
+    let Asked { state, place, request, .. } = *asked;
+    let model = &place.model;
+    let query = Query::of(request.uri());
+    let own = [TOTAL_SIZE, access::PROJECT_PARAMETER];
+    query.only(&[&query::PARAMETERS[..], &own, &paging::PARAMETERS].concat())?;
+    let permission = model.permission("list");
+    let visible = asked.visible(&permission)?;
+    let paging = Paging::of(request.uri(), &query, &state.page_key)?;
+    let members = Members::of(&model.declared);
+    let wanted = query::Asked::of(|name| query.get(name));
+    let is_counted = is_counted(&query)?;
+    let refused = |error| respond::query(&error);
+    let selection = Selection::parse(&members, &wanted, paging.size()).map_err(refused)?;
+    let fields = query.get(query::FIELDS).map(|text| query::fields(&members, text).map(Arc::new));
+    let fields = fields.transpose().map_err(refused)?;
+    let parent = asked.parent(&permission).await?;
+    let above = parent.as_ref().map(|(parent, _instance)| parent.id);
+    let project = parent.as_ref().map(|(parent, _instance)| parent.project).or(asked.project);
+    // Rights on an instance are rights on all below it, and the caller sees the one at the top.
+    let sees_all = above.is_some() || covers(&visible, project);
+    let mut selection = selection.under(&members, above);
+    if let Some(project) = project {
+        selection = selection.of_project(&members, project);
+    }
+    if !sees_all {
+        selection = selection.seen_as(&members, &visible);
+    }
+    let keys = keys_behind(asked, &paging, &selection.order).await?;
+    let seen = Seen { fields, ..asked.seen() };
+    let page = if wanted.is_nothing() && sees_all {
+        let after = keys.as_deref().map(str::parse).transpose();
+        let after = after.map_err(|_of_another_list| paging::mismatch())?;
+        let place = project.map(|project| (project, above));
+        let page = PageOf { place, after, n_max: paging.size() };
+        state.reads.page(model, page, &seen).await
+    } else {
+        let after = keys.as_deref().map(|keys| selection.order.read(keys));
+        let after = after.map(|after| after.ok_or_else(paging::mismatch)).transpose()?;
+        selection = selection.behind(after);
+        state.reads.select(model, &selection, &seen).await
+    };
+    let Page { items, more_after, .. } = page.map_err(|error| respond::internal(&error))?;
+    let total = if is_counted {
+        let counted = state.reads.count(model, &selection).await;
+        Some(counted.map_err(|error| respond::internal(&error))?)
+    } else {
+        None
+    };
+    let marker = more_after.as_deref().map(marker_of);
+    let last = more_after.as_deref().zip(marker.as_deref());
+    Ok(paging.answer_written(&items, last.map(|(keys, marker)| Last { keys, marker }), total))
+}
+
+/// Whether all that there is in `project`, or everywhere, is seen.
+fn covers(visible: &Visible, project: Option<ProjectId>) -> bool {
+    match (visible, project) {
+        (Visible::Everything, _) => true,
+        (Visible::Some { projects, hidden, .. }, Some(project)) => {
+            hidden.is_empty() && projects.contains(&project)
+        }
+        (Visible::Some { .. }, None) | (Visible::Nothing, _) => false,
+    }
+}
+
+/// The keys that the page comes behind, in the order of the list.
+async fn keys_behind(
+    asked: &Asked<'_>,
+    paging: &Paging<'_>,
+    order: &Order,
+) -> Result<Option<String>, Problem> {
+    match paging.behind() {
+        None => Ok(None),
+        Some(Behind::Keys(keys)) => Ok(Some(keys.to_owned())),
+        Some(Behind::Marker(key)) => {
+            let model = &asked.place.model;
+            let permission = model.permission("list");
+            let parent = asked.parent(&permission).await?;
+            let found = asked.find(model, parent.as_ref(), key, &permission, &asked.seen()).await?;
+            let document: Value = serde_json::from_slice(&found.text).expect("a document is JSON");
+            Ok(Some(order.keys_of(&document)))
+        }
+    }
+}
+
+fn is_counted(query: &Query) -> Result<bool, Problem> {
+    match query.get(TOTAL_SIZE) {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(other) => Err(Query::refused(TOTAL_SIZE, other, "true or false")),
+    }
+}
+
+/// The id, with which the keys of every order end.
+fn marker_of(keys: &str) -> String {
+    let keys: Vec<Option<String>> = serde_json::from_str(keys).unwrap_or_default();
+    keys.into_iter().flatten().next_back().unwrap_or_default()
+}

@@ -1,0 +1,167 @@
+//! Reading declared resources, over a socket, while nobody answers for their type.
+
+use sea_orm::ConnectionTrait;
+
+use super::*;
+use crate::identity::ProjectId;
+use crate::model::{ResourceModel, testing};
+use crate::resource::row::Row;
+use crate::resource::rows;
+use crate::resource::testing::{full_row, project, table};
+use crate::store::Backend;
+
+const INSTANCES: &str = "/v1/types/demo/instances";
+
+/// A daemon that knows type `demo`, whose tables are there.
+struct Land {
+    daemon: Daemon,
+    /// The project that the first start makes.
+    own: ProjectId,
+}
+
+impl Land {
+    async fn start() -> Self {
+        let daemon = start().await;
+        let model = testing::model();
+        for resource in model.resources() {
+            let connection = daemon.store.connection();
+            let make = table(resource, Backend::of(connection));
+            connection.execute_unprepared(&make).await.unwrap();
+        }
+        daemon.state.plugins.tables.know(vec![model]);
+        let token = format!("authorization: Bearer {}\r\n", daemon.token);
+        let projects = daemon.ask_with("GET", "/v1/iam/projects", &token).await.json();
+        let own = projects["items"][0]["id"].as_str().unwrap().parse().unwrap();
+        Self { daemon, own }
+    }
+
+    async fn insert(&self, collection: &str, row: &Row) {
+        let model: Arc<ResourceModel> = testing::resource(collection);
+        rows::insert(self.daemon.store.connection(), &model, row).await.unwrap();
+    }
+
+    async fn ask_with(&self, path: &str, headers: &str) -> Answered {
+        let headers = format!("authorization: Bearer {}\r\n{headers}", self.daemon.token);
+        self.daemon.ask_with("GET", path, &headers).await
+    }
+
+    async fn ask(&self, path: &str) -> Answered {
+        self.ask_with(path, "").await
+    }
+
+    /// The status, and the code of the problem.
+    async fn refused(&self, path: &str) -> (String, String) {
+        let answered = self.ask(path).await;
+        let code = answered.json()["code"].as_str().unwrap_or_default().to_owned();
+        (answered.status().to_owned(), code)
+    }
+}
+
+fn names(page: &Value) -> Vec<&str> {
+    page["items"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn one_is_found_by_its_id_and_by_its_name() {
+    let land = Land::start().await;
+    let row = full_row("first", land.own);
+    land.insert("instances", &row).await;
+    let by_id = land.ask(&format!("{INSTANCES}/{}", row.id)).await;
+    let by_name = land.ask(&format!("{INSTANCES}/first/")).await;
+    assert_eq!((by_id.status(), by_id.json()), ("200", by_name.json()));
+    let document = by_id.json();
+    assert_eq!(document["name"], "first");
+    assert_eq!(document["size"], 5);
+    assert!(document.get("password").is_none(), "{document}");
+    let etag = document["etag"].as_str().unwrap();
+    assert!(by_id.head.contains(&format!("etag: {etag}")), "{}", by_id.head);
+    let known = format!("if-none-match: {etag}\r\n");
+    let again = land.ask_with(&format!("{INSTANCES}/first"), &known).await;
+    assert_eq!((again.status(), again.body.as_str()), ("304", ""));
+    let part = land.ask(&format!("{INSTANCES}/first?fields=name,size")).await.json();
+    assert_eq!(part, serde_json::json!({"name": "first", "size": 5}));
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_told_and_what_belongs_to_nobody_we_know_is_not_there() {
+    let land = Land::start().await;
+    assert_eq!(land.ask(INSTANCES).await.json()["items"], serde_json::json!([]));
+    let not_found = ("404".to_owned(), "NOT_FOUND".to_owned());
+    assert_eq!(land.refused(&format!("{INSTANCES}/none")).await, not_found);
+    assert_eq!(land.refused(&format!("{INSTANCES}/none/snapshots")).await, not_found);
+    let bad = ("400".to_owned(), "BAD_REQUEST".to_owned());
+    assert_eq!(land.refused(&format!("{INSTANCES}?flter=a")).await, bad);
+    assert_eq!(land.refused(&format!("{INSTANCES}?total_size=perhaps")).await, bad);
+    let (status, code) = land.refused(&format!("{INSTANCES}?filter=nonsense%20%3D%201")).await;
+    assert_eq!(status, "400", "{code}");
+    let anybody = land.daemon.ask("GET", INSTANCES).await;
+    assert_eq!(anybody.status(), "401");
+    let token = format!("authorization: Bearer {}\r\n", land.daemon.token);
+    let other = land.daemon.ask_with("TRACE", INSTANCES, &token).await;
+    assert_eq!(other.status(), "405");
+}
+
+#[tokio::test]
+async fn a_list_comes_in_pages_selected_and_counted() {
+    let land = Land::start().await;
+    for name in ["a", "b", "c", "d", "e"] {
+        land.insert("instances", &full_row(name, land.own)).await;
+    }
+    for order in ["", "&order_by=name", "&filter=size%20%3E%201"] {
+        let (mut told, mut token) = (Vec::new(), String::new());
+        loop {
+            let path = format!("{INSTANCES}?page_size=2{order}&page_token={token}");
+            let page = land.ask(&path).await;
+            assert_eq!(page.status(), "200", "{}", page.body);
+            let page = page.json();
+            told.extend(names(&page).into_iter().map(str::to_owned));
+            let Some(next) = page["next_page_token"].as_str() else { break };
+            token = next.to_owned();
+        }
+        assert_eq!(told.join(""), "abcde", "{order}");
+    }
+    let counted = land.ask(&format!("{INSTANCES}?total_size=true&page_size=1")).await.json();
+    assert_eq!((&counted["total_size"], names(&counted)), (&5.into(), vec!["a"]));
+    let older = land.ask(&format!("{INSTANCES}?page_limit=2&page_marker=b")).await;
+    assert_eq!(names(&older.json()), ["c", "d"]);
+    let marker = older.json()["items"][1]["id"].as_str().unwrap().to_owned();
+    assert!(older.head.contains(&format!("x-pagination-marker: {marker}")), "{}", older.head);
+    let forged = land.refused(&format!("{INSTANCES}?page_token=AAAA")).await;
+    assert_eq!(forged, ("400".to_owned(), "PAGE_TOKEN_MISMATCH".to_owned()));
+}
+
+#[tokio::test]
+async fn what_hangs_under_one_is_found_there_and_nowhere_else() {
+    let land = Land::start().await;
+    let (first, second) = (full_row("first", land.own), full_row("second", land.own));
+    land.insert("instances", &first).await;
+    land.insert("instances", &second).await;
+    let snapshots = testing::resource("snapshots");
+    let mut row = crate::resource::testing::row(&snapshots);
+    row.name = "nightly".to_owned();
+    (row.project, row.parent) = (land.own, Some(first.id));
+    land.insert("snapshots", &row).await;
+    let of = |instance: &str| format!("{INSTANCES}/{instance}/snapshots");
+    assert_eq!(names(&land.ask(&of("first")).await.json()), ["nightly"]);
+    assert!(names(&land.ask(&of("second")).await.json()).is_empty());
+    let one = land.ask(&format!("{}/nightly", of("first"))).await.json();
+    assert_eq!(one["parent_id"], first.id.to_string());
+    let elsewhere = land.refused(&format!("{}/{}", of("second"), row.id)).await;
+    assert_eq!(elsewhere, ("404".to_owned(), "NOT_FOUND".to_owned()));
+}
+
+#[tokio::test]
+async fn a_project_that_is_named_is_the_only_one_that_is_looked_at() {
+    let land = Land::start().await;
+    let (own, foreign) = (full_row("same", land.own), full_row("same", project()));
+    land.insert("instances", &own).await;
+    land.insert("instances", &foreign).await;
+    let (status, _code) = land.refused(&format!("{INSTANCES}/same?project=nowhere")).await;
+    assert_eq!(status, "404");
+    let named = format!("?project={}", land.own);
+    let found = land.ask(&format!("{INSTANCES}/same{named}")).await.json();
+    assert_eq!(found["id"], own.id.to_string());
+    let by_id = land.refused(&format!("{INSTANCES}/{}{named}", foreign.id)).await;
+    assert_eq!(by_id.0, "404");
+    assert_eq!(names(&land.ask(&format!("{INSTANCES}{named}")).await.json()), ["same"]);
+}
