@@ -105,6 +105,20 @@ impl Daemon {
         Answered { head: head.to_owned(), body: body.to_owned() }
     }
 
+    /// What the administrator makes.
+    async fn post(&self, path: &str, document: &str) -> Value {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let (token, len) = (&self.token, document.len());
+        let headers = format!("host: x\r\nauthorization: Bearer {token}\r\nconnection: close");
+        let head = format!("POST {path} HTTP/1.1\r\n{headers}\r\ncontent-length: {len}");
+        stream.write_all(format!("{head}\r\n\r\n{document}").as_bytes()).await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 201"), "{path}: {text}");
+        serde_json::from_str(body).unwrap()
+    }
+
     async fn send(&self, method: &str, path: &str, headers: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let head = format!("host: x\r\nx-request-id: id\r\n{headers}connection: close");

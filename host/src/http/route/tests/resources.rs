@@ -40,6 +40,42 @@ impl Land {
         rows::insert(self.daemon.store.connection(), &model, row).await.unwrap();
     }
 
+    /// A key of a new service account, which is a viewer in `scope`, if that is one.
+    async fn account(&self, name: &str, scope: &str) -> String {
+        let post = async |what: &str, body: String| {
+            self.daemon.post(&format!("/v1/iam/{what}"), &body).await
+        };
+        post("service-accounts", format!(r#"{{"name": "{name}"}}"#)).await;
+        let principal = format!(r#""principal": "service-account:{name}""#);
+        if !scope.is_empty() {
+            let binding = format!(r#"{{{principal}, "role": "viewer", "scope": {scope}}}"#);
+            post("bindings", binding).await;
+        }
+        let key = post("api-keys", format!("{{{principal}}}")).await;
+        key["key"].as_str().unwrap().to_owned()
+    }
+
+    /// Asks with a key.
+    async fn ask_as(&self, key: &str, path: &str) -> Answered {
+        self.daemon.ask_with("GET", path, &format!("x-api-key: {key}\r\n")).await
+    }
+
+    /// The instance `named` is found with this key, with what hangs under it; or it is told like one that is not
+    /// there.
+    async fn check_one(&self, key: &str, named: &str, is_seen: bool) {
+        let path = format!("{INSTANCES}/{named}");
+        let wanted = if is_seen { "200" } else { "404" };
+        let one = self.ask_as(key, &path).await;
+        assert_eq!(one.status(), wanted, "{path}");
+        let below = self.ask_as(key, &format!("{path}/snapshots")).await;
+        assert_eq!(below.status(), wanted, "{path}/snapshots");
+        if !is_seen {
+            let nobody = "x".repeat(named.len());
+            let missing = self.ask_as(key, &format!("{INSTANCES}/{nobody}")).await;
+            assert_eq!(one.body.replace(named, &nobody), missing.body, "{path}");
+        }
+    }
+
     async fn ask_with(&self, path: &str, headers: &str) -> Answered {
         let headers = format!("authorization: Bearer {}\r\n{headers}", self.daemon.token);
         self.daemon.ask_with("GET", path, &headers).await
@@ -164,4 +200,39 @@ async fn a_project_that_is_named_is_the_only_one_that_is_looked_at() {
     let by_id = land.refused(&format!("{INSTANCES}/{}{named}", foreign.id)).await;
     assert_eq!(by_id.0, "404");
     assert_eq!(names(&land.ask(&format!("{INSTANCES}{named}")).await.json()), ["same"]);
+}
+
+/// The matrix of who sees what: by roles in one project, on one instance, in none, and by names of others' projects.
+#[tokio::test]
+async fn a_caller_finds_what_its_roles_let_it_see_and_no_trace_of_the_rest() {
+    let land = Land::start().await;
+    let made = land.daemon.post("/v1/iam/projects", r#"{"name": "other"}"#).await;
+    let other: ProjectId = made["id"].as_str().unwrap().parse().unwrap();
+    let (own, foreign) = (full_row("own", land.own), full_row("foreign", other));
+    for row in [&own, &foreign] {
+        land.insert("instances", row).await;
+    }
+    let instance =
+        format!(r#"{{"project": "other", "type": "demo", "instance_id": "{}"}}"#, foreign.id);
+    for (account, scope, seen) in [
+        ("of-own", r#"{"project": "default"}"#.to_owned(), vec!["own"]),
+        ("of-other", r#"{"project": "other"}"#.to_owned(), vec!["foreign"]),
+        ("of-one", instance, vec!["foreign"]),
+    ] {
+        let key = land.account(account, &scope).await;
+        let list = land.ask_as(&key, INSTANCES).await.json();
+        assert_eq!(names(&list), seen, "{account}");
+        let counted = land.ask_as(&key, &format!("{INSTANCES}?total_size=true")).await.json();
+        assert_eq!(counted["total_size"], 1, "{account}");
+        for row in [&own, &foreign] {
+            let is_seen = seen.contains(&row.name.as_str());
+            land.check_one(&key, &row.id.to_string(), is_seen).await;
+            land.check_one(&key, &row.name, is_seen).await;
+        }
+    }
+    let key = land.account("of-none", "").await;
+    for path in [INSTANCES.to_owned(), format!("{INSTANCES}/{}", own.id)] {
+        let answered = land.ask_as(&key, &path).await;
+        assert_eq!(answered.status(), "403", "{path}: {}", answered.body);
+    }
 }
