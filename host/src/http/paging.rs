@@ -250,7 +250,7 @@ impl<'r> Paging<'r> {
         total_size: Option<u64>,
     ) -> Response<Body> {
         let token = self.token(last);
-        // Only an empty list has nothing in it: its brackets are made room for.
+        // The envelope of an empty list, opened between its brackets.
         let none: [(); 0] = [];
         let envelope = Envelope { items: &none, next_page_token: token.clone(), total_size };
         let envelope = serde_json::to_vec(&envelope).expect("it is a struct of texts and numbers");
