@@ -20,11 +20,15 @@ use crate::identity::{Caller, Forbidden, ProjectError, ProjectId, Scope, Visible
 use crate::model::ResourceModel;
 use crate::plugin::table::{TYPES_PREFIX, Table};
 use crate::resource::document::{Available, Seen};
+use crate::resource::query::{self, Members, Selection};
 use crate::resource::reads::Shown;
 use crate::resource::rows::Key;
 
 mod list;
 mod one;
+
+/// So many projects are named to whoever named none.
+const NAMED_MAX: u64 = 16;
 
 /// A declared collection, or one of its resources.
 #[derive(Debug)]
@@ -102,43 +106,51 @@ pub(crate) async fn answer(
 }
 
 impl Asked<'_> {
-    /// What the caller may see by `permission`; refused, if it is nothing anywhere.
-    fn visible(&self, permission: &str) -> Result<Visible, Problem> {
-        let slug = &self.place.model.slug;
-        let visible = self.caller.visible(permission, slug);
+    /// What the caller may see of a collection by `permission`; refused, if that is nothing.
+    fn listed(&self, permission: &str, parent: Option<&(Shown, Uuid)>) -> Result<Visible, Problem> {
+        let slug = &*self.place.model.slug;
+        let scope = |project, instance| Scope { project, slug: Some(slug), instance };
+        if let Some((parent, instance)) = parent {
+            self.caller.demand(permission, &scope(parent.project, Some(*instance)))?;
+            // Rights on an instance are rights on all below it.
+            return Ok(Visible::Everything);
+        }
+        let visible = match self.project {
+            Some(project) => self.caller.visible_in(permission, slug, project),
+            None => self.caller.visible(permission, slug),
+        };
         if visible != Visible::Nothing {
             return Ok(visible);
         }
-        let project = match self.project {
-            Some(project) => Ok(project),
-            None => self.caller.project(None),
-        };
-        match project {
-            Ok(project) => {
-                let scope = Scope { project, slug: Some(slug), instance: None };
-                self.caller.demand(permission, &scope)?;
-                Ok(visible)
-            }
+        match self.project.map_or_else(|| self.caller.project(None), Ok) {
+            Ok(project) => self.caller.demand(permission, &scope(project, None))?,
             Err(ProjectError::Ambiguous(names)) => {
-                Err(Forbidden::in_any_of(permission, &names).into())
+                return Err(Forbidden::in_any_of(permission, &names).into());
             }
-            Err(other) => Err(other.into()),
+            Err(other) => return Err(other.into()),
         }
+        Ok(visible)
     }
 
-    /// What the place hangs under, and the instance at the top of it.
+    /// What the place hangs under, and the instance at the top of it: whoever may do what is asked for, or may read
+    /// what is above, finds it.
     async fn parent(&self, permission: &str) -> Result<Option<(Shown, Uuid)>, Problem> {
         let mut parent: Option<(Shown, Uuid)> = None;
         for (model, key) in &self.place.above {
             let seen = self.seen();
-            let found = self.find(model, parent.as_ref(), key, permission, &seen).await?;
+            let mut found = self.find(model, parent.as_ref(), key, permission, &seen).await?;
+            if found.is_none() {
+                let read = model.permission("read");
+                found = self.find(model, parent.as_ref(), key, &read, &seen).await?;
+            }
+            let found = found.ok_or_else(|| not_found(model, key))?;
             let instance = parent.map_or(found.id, |(_parent, instance)| instance);
             parent = Some((found, instance));
         }
         Ok(parent)
     }
 
-    /// The resource `key` of a collection, as the caller sees it.
+    /// The resource `key` of a collection, if there is one on which the caller has `permission`.
     async fn find(
         &self,
         model: &Arc<ResourceModel>,
@@ -146,33 +158,41 @@ impl Asked<'_> {
         key: &str,
         permission: &str,
         seen: &Seen,
-    ) -> Result<Shown, Problem> {
+    ) -> Result<Option<Shown>, Problem> {
         let above = parent.map(|(parent, _instance)| parent.id);
-        let reads = &self.state.reads;
         let project = parent.map(|(parent, _instance)| parent.project).or(self.project);
-        let found = match (id_of(key), project) {
-            (Some(id), _) => reads.one(model, above, Key::Id(id), seen).await.map(Vec::from_iter),
-            (None, Some(project)) => {
-                reads.one(model, above, Key::Name(key, project), seen).await.map(Vec::from_iter)
-            }
-            (None, None) => reads.named(model, above, key, seen).await,
+        let key = match (id_of(key), project) {
+            (Some(id), _) => Key::Id(id),
+            (None, Some(project)) => Key::Name(key, project),
+            (None, None) => return self.find_anywhere(model, key, permission, seen).await,
         };
-        let mut found = found.map_err(|error| respond::internal(&error))?;
-        found.retain(|it| {
-            let instance = parent.map_or(it.id, |(_parent, instance)| *instance);
-            let scope =
-                Scope { project: it.project, slug: Some(&model.slug), instance: Some(instance) };
+        let found = self.state.reads.one(model, above, key, seen).await;
+        let found = found.map_err(|error| respond::internal(&error))?;
+        Ok(found.filter(|it| {
+            let instance = Some(parent.map_or(it.id, |(_parent, instance)| *instance));
+            let scope = Scope { project: it.project, slug: Some(&model.slug), instance };
             project.is_none_or(|project| project == it.project)
                 && self.caller.allows(permission, &scope)
-        });
-        match (found.pop(), found.is_empty()) {
-            (Some(only), true) => Ok(only),
-            (Some(another), false) => {
-                found.push(another);
-                Err(self.ambiguous(&found))
-            }
-            (None, _) => Err(not_found(model, key)),
-        }
+        }))
+    }
+
+    /// The one of this name on which the caller has `permission`, in whatever project.
+    async fn find_anywhere(
+        &self,
+        model: &Arc<ResourceModel>,
+        name: &str,
+        permission: &str,
+        seen: &Seen,
+    ) -> Result<Option<Shown>, Problem> {
+        let members = Members::of(&model.declared);
+        let named = query::Asked { name: Some(name), ..query::Asked::default() };
+        // What cannot be asked for is the name of none.
+        let Ok(selection) = Selection::parse(&members, &named, NAMED_MAX) else { return Ok(None) };
+        let visible = self.caller.visible(permission, &model.slug);
+        let selection = selection.under(&members, None).seen_as(&members, &visible);
+        let found = self.state.reads.each_selected(model, &selection, seen).await;
+        let mut found = found.map_err(|error| respond::internal(&error))?;
+        if found.len() > 1 { Err(self.ambiguous(&found)) } else { Ok(found.pop()) }
     }
 
     /// Several projects have one of this name.

@@ -40,14 +40,17 @@ async fn answer(
     if let Some(place) = openapi::Place::at(without_slash(request.uri().path())) {
         return openapi::answer(state, place, &request).await;
     }
+    // Found before anything is waited for, so that no table is held while an answer is made.
+    let declared = {
+        let path = without_slash(request.uri().path());
+        resources::Place::at(&state.plugins.tables.load(), path)
+    };
     if let Some(place) = types::Place::at(without_slash(request.uri().path())) {
         let path = request.uri().path();
         if !types::is_of_plugin(&state.plugins.tables.load(), place, path) {
             return types::answer(state, place, &request, peer);
         }
-    } else if let Some(place) =
-        resources::Place::at(&state.plugins.tables.load(), without_slash(request.uri().path()))
-    {
+    } else if let Some(place) = declared {
         return resources::answer(state, &place, &request, peer).await;
     } else if !request.uri().path().starts_with(TYPES_PREFIX) {
         // Shares the bytes: the request moves on while its path is read.

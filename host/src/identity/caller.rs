@@ -231,11 +231,39 @@ impl Caller {
     /// What of the instances of `slug` this permission lets it see.
     pub(crate) fn visible(&self, permission: &str, slug: &str) -> Visible {
         let Some(permission) = Permission::parse(permission) else { return Visible::Nothing };
+        let all: Vec<_> = self.0.register.project_ids().collect();
+        let visible = self.visible_among(permission, slug, &all);
+        // Who has all projects by roles in each has not the one that is made next.
+        let has_all = match &visible {
+            Visible::Some { projects, hidden, .. } => {
+                projects.len() == all.len() && hidden.is_empty()
+            }
+            Visible::Everything | Visible::Nothing => all.is_empty(),
+        };
+        if has_all
+            && self.is_in_limits(permission, None)
+            && self.0.grants.allow_on_platform(permission)
+        {
+            return Visible::Everything;
+        }
+        visible
+    }
+
+    /// The same, of those in one project.
+    pub(crate) fn visible_in(&self, permission: &str, slug: &str, project: ProjectId) -> Visible {
+        let Some(permission) = Permission::parse(permission) else { return Visible::Nothing };
+        self.visible_among(permission, slug, &[project])
+    }
+
+    fn visible_among(
+        &self,
+        permission: Permission<'_>,
+        slug: &str,
+        among: &[ProjectId],
+    ) -> Visible {
         let (mut projects, mut instances, mut hidden) =
             <(BTreeSet<_>, BTreeSet<_>, BTreeSet<_>)>::default();
-        let mut n_projects = 0;
-        for project in self.0.register.project_ids() {
-            n_projects += 1;
+        for project in among.iter().copied() {
             if !self.is_in_limits(permission, Some(project)) || !self.passes_the_gate() {
                 continue;
             }
@@ -246,14 +274,6 @@ impl Caller {
             }
             instances.extend(single);
             hidden.extend(unseen);
-        }
-        let has_all = projects.len() == n_projects && hidden.is_empty();
-        // Who has all projects by roles in each has not the one that is made next.
-        if has_all
-            && self.is_in_limits(permission, None)
-            && self.0.grants.allow_on_platform(permission)
-        {
-            return Visible::Everything;
         }
         if projects.is_empty() && instances.is_empty() {
             return Visible::Nothing;

@@ -30,8 +30,6 @@ pub(crate) struct Sql {
     pub(crate) by_name_in_project: String,
     /// [`Self::by_id`], with the operation.
     pub(crate) shown_by_id: String,
-    /// [`Self::by_name`], with the operation.
-    pub(crate) shown_by_name: String,
     /// [`Self::by_name_in_project`], with the operation.
     pub(crate) shown_by_name_in_project: String,
     /// Pages in the order of age, with the operation.
@@ -106,7 +104,6 @@ impl Writer<'_> {
             by_name: sql(&row, by_name),
             by_name_in_project: sql(&row, in_project),
             shown_by_id: sql(&shown, by_id),
-            shown_by_name: sql(&shown, by_name),
             shown_by_name_in_project: sql(&shown, in_project),
             pages: self.pages(&shown),
             insert: self.insert(&table, &columns),

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use sea_orm::sea_query::{Expr, PostgresQueryBuilder, Query, SqliteQueryBuilder};
+use sea_orm::sea_query::{Expr, PostgresQueryBuilder, Query, SqliteQueryBuilder, Values};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, Statement, Value as Sea};
 use uuid::Uuid;
 
@@ -24,7 +24,7 @@ mod page;
 mod sqlite;
 
 pub(crate) use key::{NoPageKey, PageKey};
-pub(crate) use page::Page;
+pub(crate) use page::{End, Page};
 use page::{Growing, Keys};
 
 /// Pages of more items are not read on the caller's thread.
@@ -125,21 +125,6 @@ impl Reads {
         Ok(self.run(Pace::Short, sql, values, found).await?.shown.pop())
     }
 
-    /// The resources under `parent` with this name, in whatever projects.
-    pub(crate) async fn named(
-        &self,
-        model: &Arc<ResourceModel>,
-        parent: Option<Uuid>,
-        name: &str,
-        seen: &Seen,
-    ) -> Result<Vec<Shown>, ReadError> {
-        let backend = self.backend();
-        let parent = kept::uuid(backend, parent.unwrap_or(Uuid::nil()));
-        let values = vec![parent, Sea::from(name)];
-        let sql = &model.sql(backend).shown_by_name;
-        Ok(self.run(Pace::Short, sql, values, All::new(model, seen)).await?.shown)
-    }
-
     /// A page in the order of age.
     pub(crate) async fn page(
         &self,
@@ -179,21 +164,36 @@ impl Reads {
         selection: &Selection,
         seen: &Seen,
     ) -> Result<Page, ReadError> {
-        let backend = self.backend();
-        let sql = model.sql(backend);
         let n_max = selection.limit;
         let mut one_more = selection.clone();
         one_more.limit = n_max.saturating_add(1);
+        let (sql, values) = self.selecting(model, &one_more);
+        let growing = Growing::new(model, seen, n_max, Keys::Of(selection.order.clone()));
+        Ok(self.run(Pace::Long, &sql, values.0, growing).await?.done())
+    }
+
+    /// What was selected, each by itself; the limit keeps it small.
+    pub(crate) async fn each_selected(
+        &self,
+        model: &Arc<ResourceModel>,
+        selection: &Selection,
+        seen: &Seen,
+    ) -> Result<Vec<Shown>, ReadError> {
+        let (sql, values) = self.selecting(model, selection);
+        Ok(self.run(Pace::Long, &sql, values.0, All::new(model, seen)).await?.shown)
+    }
+
+    fn selecting(&self, model: &ResourceModel, selection: &Selection) -> (String, Values) {
+        let backend = self.backend();
+        let sql = model.sql(backend);
         let mut select = Query::select();
         select.expr(Expr::cust(sql.columns.clone())).expr(Expr::cust(sql.operation));
         select.from(model.table().to_owned());
-        one_more.apply(&mut select, backend);
-        let (sql, values) = match backend {
+        selection.apply(&mut select, backend);
+        match backend {
             Backend::Sqlite => select.build(SqliteQueryBuilder),
             Backend::Postgres => select.build(PostgresQueryBuilder),
-        };
-        let growing = Growing::new(model, seen, n_max, Keys::Of(selection.order.clone()));
-        Ok(self.run(Pace::Long, &sql, values.0, growing).await?.done())
+        }
     }
 
     /// How many were selected.

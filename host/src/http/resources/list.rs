@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use ::http::Response;
 use serde_json::Value;
+use uuid::Uuid;
 
-use super::Asked;
+use super::{Asked, not_found};
 use crate::http::paging::{self, Behind, Last, Paging, TOTAL_SIZE};
 use crate::http::problem::Problem;
 use crate::http::query::Query;
@@ -16,7 +17,7 @@ use crate::http::{Body, access, respond};
 use crate::identity::{ProjectId, Visible};
 use crate::resource::document::Seen;
 use crate::resource::query::{self, Members, Order, Selection};
-use crate::resource::reads::{Page, PageOf};
+use crate::resource::reads::{End, Page, PageOf, Shown};
 
 /// Answers with the part of the collection that is asked for.
 pub(super) async fn answer(asked: &Asked<'_>) -> Result<Response<Body>, Problem> {
@@ -26,7 +27,8 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Result<Response<Body>, Problem>
     let own = [TOTAL_SIZE, access::PROJECT_PARAMETER];
     query.only(&[&query::PARAMETERS[..], &own, &paging::PARAMETERS].concat())?;
     let permission = model.permission("list");
-    let visible = asked.visible(&permission)?;
+    let parent = asked.parent(&permission).await?;
+    let visible = asked.listed(&permission, parent.as_ref())?;
     let paging = Paging::of(request.uri(), &query, &state.page_key)?;
     let members = Members::of(&model.declared);
     let wanted = query::Asked::of(|name| query.get(name));
@@ -35,11 +37,9 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Result<Response<Body>, Problem>
     let selection = Selection::parse(&members, &wanted, paging.size()).map_err(refused)?;
     let fields = query.get(query::FIELDS).map(|text| query::fields(&members, text).map(Arc::new));
     let fields = fields.transpose().map_err(refused)?;
-    let parent = asked.parent(&permission).await?;
     let above = parent.as_ref().map(|(parent, _instance)| parent.id);
     let project = parent.as_ref().map(|(parent, _instance)| parent.project).or(asked.project);
-    // Rights on an instance are rights on all below it, and the caller sees the one at the top.
-    let sees_all = above.is_some() || covers(&visible, project);
+    let sees_all = covers(&visible, project);
     let mut selection = selection.under(&members, above);
     if let Some(project) = project {
         selection = selection.of_project(&members, project);
@@ -47,7 +47,7 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Result<Response<Body>, Problem>
     if !sees_all {
         selection = selection.seen_as(&members, &visible);
     }
-    let keys = keys_behind(asked, &paging, &selection.order).await?;
+    let keys = keys_behind(asked, parent.as_ref(), &paging, &selection.order).await?;
     let seen = Seen { fields, ..asked.seen() };
     let page = if wanted.is_nothing() && sees_all {
         let after = keys.as_deref().map(str::parse).transpose();
@@ -68,9 +68,9 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Result<Response<Body>, Problem>
     } else {
         None
     };
-    let marker = more_after.as_deref().map(marker_of);
-    let last = more_after.as_deref().zip(marker.as_deref());
-    Ok(paging.answer_written(&items, last.map(|(keys, marker)| Last { keys, marker }), total))
+    let end = more_after.map(|End { keys, id }| (keys, id.to_string()));
+    let last = end.as_ref().map(|(keys, id)| Last { keys, marker: id });
+    Ok(paging.answer_written(&items, last, total))
 }
 
 /// Whether all that there is in `project`, or everywhere, is seen.
@@ -87,6 +87,7 @@ fn covers(visible: &Visible, project: Option<ProjectId>) -> bool {
 /// The keys that the page comes behind, in the order of the list.
 async fn keys_behind(
     asked: &Asked<'_>,
+    parent: Option<&(Shown, Uuid)>,
     paging: &Paging<'_>,
     order: &Order,
 ) -> Result<Option<String>, Problem> {
@@ -96,8 +97,8 @@ async fn keys_behind(
         Some(Behind::Marker(key)) => {
             let model = &asked.place.model;
             let permission = model.permission("list");
-            let parent = asked.parent(&permission).await?;
-            let found = asked.find(model, parent.as_ref(), key, &permission, &asked.seen()).await?;
+            let found = asked.find(model, parent, key, &permission, &asked.seen()).await?;
+            let found = found.ok_or_else(|| not_found(model, key))?;
             let document: Value = serde_json::from_slice(&found.text).expect("a document is JSON");
             Ok(Some(order.keys_of(&document)))
         }
@@ -110,10 +111,4 @@ fn is_counted(query: &Query) -> Result<bool, Problem> {
         Some("true") => Ok(true),
         Some(other) => Err(Query::refused(TOTAL_SIZE, other, "true or false")),
     }
-}
-
-/// The id, with which the keys of every order end.
-fn marker_of(keys: &str) -> String {
-    let keys: Vec<Option<String>> = serde_json::from_str(keys).unwrap_or_default();
-    keys.into_iter().flatten().next_back().unwrap_or_default()
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ::http::{HeaderValue, Response};
 
-use super::Asked;
+use super::{Asked, not_found};
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::{Body, access, etag, respond};
@@ -19,7 +19,6 @@ pub(super) async fn answer(asked: &Asked<'_>, key: &str) -> Result<Response<Body
     let query = Query::of(asked.request.uri());
     query.only(&[query::FIELDS, access::PROJECT_PARAMETER])?;
     let permission = model.permission("read");
-    asked.visible(&permission)?;
     let fields = query
         .get(query::FIELDS)
         .map(|text| query::fields(&Members::of(&model.declared), text).map(Arc::new));
@@ -27,6 +26,7 @@ pub(super) async fn answer(asked: &Asked<'_>, key: &str) -> Result<Response<Body
     let seen = Seen { fields, ..asked.seen() };
     let parent = asked.parent(&permission).await?;
     let found = asked.find(model, parent.as_ref(), key, &permission, &seen).await?;
+    let found = found.ok_or_else(|| not_found(model, key))?;
     let etag = HeaderValue::from_str(&found.etag).expect("an etag is digits in quotes");
     let whole = || respond::with_type(JSON, found.text);
     Ok(etag::unless_known(asked.request.headers(), &etag, whole))

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::{CellError, Cells, PageKey, Sink, at, document, id_of};
 use crate::model::ResourceModel;
@@ -22,8 +23,17 @@ pub(crate) struct Page {
     pub(crate) items: Vec<u8>,
     /// Where each of them is.
     pub(crate) each: Vec<Range<usize>>,
-    /// The last item's keys, if there are more behind it.
-    pub(crate) more_after: Option<String>,
+    /// The last item, if there are more behind it.
+    pub(crate) more_after: Option<End>,
+}
+
+/// The item at the end of a page.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    /// Its keys in the order of the page.
+    pub(crate) keys: String,
+    /// Its id.
+    pub(crate) id: Uuid,
 }
 
 /// By what a page is ordered.
@@ -42,7 +52,7 @@ pub(super) struct Growing {
     n_left: u64,
     page: Page,
     keys: Keys,
-    last: Option<String>,
+    last: Option<End>,
 }
 
 impl Growing {
@@ -87,7 +97,7 @@ impl Sink for Growing {
         document::write(&mut self.page.items, &self.model, cells, &self.seen)?;
         self.page.each.push(begin..self.page.items.len());
         if n_left == 0 {
-            self.last = Some(self.keys_of(cells)?);
+            self.last = Some(End { keys: self.keys_of(cells)?, id: id_of(cells, at::ID)? });
         }
         Ok(())
     }

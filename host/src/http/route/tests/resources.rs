@@ -42,17 +42,28 @@ impl Land {
 
     /// A key of a new service account, which is a viewer in `scope`, if that is one.
     async fn account(&self, name: &str, scope: &str) -> String {
-        let post = async |what: &str, body: String| {
-            self.daemon.post(&format!("/v1/iam/{what}"), &body).await
-        };
-        post("service-accounts", format!(r#"{{"name": "{name}"}}"#)).await;
-        let principal = format!(r#""principal": "service-account:{name}""#);
+        self.make("service-accounts", format!(r#"{{"name": "{name}"}}"#)).await;
         if !scope.is_empty() {
-            let binding = format!(r#"{{{principal}, "role": "viewer", "scope": {scope}}}"#);
-            post("bindings", binding).await;
+            self.bind(name, "viewer", scope).await;
         }
-        let key = post("api-keys", format!("{{{principal}}}")).await;
-        key["key"].as_str().unwrap().to_owned()
+        let key = format!(r#"{{"principal": "service-account:{name}"}}"#);
+        self.make("api-keys", key).await["key"].as_str().unwrap().to_owned()
+    }
+
+    /// Gives a service account a role.
+    async fn bind(&self, name: &str, role: &str, scope: &str) {
+        let principal = format!(r#""principal": "service-account:{name}""#);
+        let binding = format!(r#"{{{principal}, "role": "{role}", "scope": {scope}}}"#);
+        self.make("bindings", binding).await;
+    }
+
+    /// A role that allows this.
+    async fn role(&self, name: &str, allow: &str) {
+        self.make("roles", format!(r#"{{"name": "{name}", "allow": ["{allow}"]}}"#)).await;
+    }
+
+    async fn make(&self, what: &str, document: String) -> Value {
+        self.daemon.post(&format!("/v1/iam/{what}"), &document).await
     }
 
     /// Asks with a key.
@@ -231,8 +242,86 @@ async fn a_caller_finds_what_its_roles_let_it_see_and_no_trace_of_the_rest() {
         }
     }
     let key = land.account("of-none", "").await;
-    for path in [INSTANCES.to_owned(), format!("{INSTANCES}/{}", own.id)] {
-        let answered = land.ask_as(&key, &path).await;
-        assert_eq!(answered.status(), "403", "{path}: {}", answered.body);
+    assert_eq!(land.ask_as(&key, INSTANCES).await.status(), "403");
+    for row in [&own, &foreign] {
+        land.check_one(&key, &row.id.to_string(), false).await;
+        land.check_one(&key, &row.name, false).await;
     }
+}
+
+#[tokio::test]
+async fn a_collection_that_may_not_be_listed_is_refused_in_the_project_that_is_named() {
+    let land = Land::start().await;
+    let made = land.daemon.post("/v1/iam/projects", r#"{"name": "other"}"#).await;
+    let other: ProjectId = made["id"].as_str().unwrap().parse().unwrap();
+    let foreign = full_row("foreign", other);
+    land.insert("instances", &full_row("own", land.own)).await;
+    land.insert("instances", &foreign).await;
+    let key = land.account("of-other", r#"{"project": "other"}"#).await;
+    land.role("router", "demo.route.read").await;
+    land.bind("of-other", "router", r#"{"project": "default"}"#).await;
+    let list = land.ask_as(&key, INSTANCES).await;
+    assert_eq!(names(&list.json()), ["foreign"]);
+    let list = land.ask_as(&key, &format!("{INSTANCES}?project=default")).await;
+    assert_eq!(list.status(), "403", "{}", list.body);
+    let list = land.ask_as(&key, &format!("{INSTANCES}?project=other")).await;
+    assert_eq!(names(&list.json()), ["foreign"]);
+}
+
+#[tokio::test]
+async fn who_may_read_what_is_above_is_refused_what_it_may_not_read_below() {
+    let land = Land::start().await;
+    land.daemon.post("/v1/iam/projects", r#"{"name": "other"}"#).await;
+    let own = full_row("own", land.own);
+    let foreign = full_row("foreign", project());
+    land.insert("instances", &own).await;
+    land.insert("instances", &foreign).await;
+    land.role("reader", "demo.instance.read").await;
+    let key = land.account("reader", "").await;
+    land.bind("reader", "reader", r#"{"project": "default"}"#).await;
+    let of = |id: String| format!("{INSTANCES}/{id}/snapshots");
+    assert_eq!(land.ask_as(&key, &of(own.id.to_string())).await.status(), "403");
+    assert_eq!(land.ask_as(&key, &of(foreign.id.to_string())).await.status(), "404");
+    assert_eq!(land.ask_as(&key, INSTANCES).await.status(), "403");
+    assert_eq!(land.ask_as(&key, &format!("{INSTANCES}/own")).await.status(), "200");
+}
+
+#[tokio::test]
+async fn older_clients_go_on_behind_the_last_item_in_any_order() {
+    let land = Land::start().await;
+    for name in ["a", "b", "c"] {
+        land.insert("instances", &full_row(name, land.own)).await;
+    }
+    for order in ["id,name", "id,size", "name desc", "size,name"] {
+        let order = order.replace(' ', "%20");
+        let (mut told, mut marker) = (Vec::new(), String::new());
+        loop {
+            let path = format!("{INSTANCES}?order_by={order}&page_limit=2&page_marker={marker}");
+            let page = land.ask(&path).await;
+            told.extend(names(&page.json()).into_iter().map(str::to_owned));
+            let line =
+                page.head.lines().find_map(|line| line.strip_prefix("x-pagination-marker: "));
+            let Some(next) = line else { break };
+            marker = next.to_owned();
+        }
+        told.sort_unstable();
+        assert_eq!(told.join(""), "abc", "{order}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_is_found_however_many_other_projects_have_it() {
+    let land = Land::start().await;
+    for _other in 0..70 {
+        land.insert("instances", &full_row("same", project())).await;
+    }
+    land.daemon.post("/v1/iam/projects", r#"{"name": "other"}"#).await;
+    let own = full_row("same", land.own);
+    land.insert("instances", &own).await;
+    let key = land.account("of-both", r#"{"project": "default"}"#).await;
+    land.bind("of-both", "viewer", r#"{"project": "other"}"#).await;
+    let found = land.ask_as(&key, &format!("{INSTANCES}/same")).await;
+    assert_eq!(found.json()["id"], own.id.to_string());
+    let (status, code) = land.refused(&format!("{INSTANCES}/same")).await;
+    assert_eq!(status, "400", "the administrator sees several: {code}");
 }
