@@ -5,6 +5,7 @@
 //! | [`server`] | the listener, the connections, the drain; knows nothing of routes |
 //! | [`route`] | which path is whose |
 //! | [`system`] | the host's own pages |
+//! | [`types`], [`resources`], [`idempotent`] | what types declare, their resources, and retries that change them once |
 //! | [`elements`], [`operations`] | what can be changed, and how far a change is |
 //! | [`iam`] | who may do what |
 //! | [`openapi`] | what the API is like, for clients and people |
@@ -28,6 +29,7 @@ mod elements;
 mod etag;
 mod events;
 mod iam;
+mod idempotent;
 pub(crate) mod openapi;
 pub(crate) mod operations;
 pub(crate) mod paging;
@@ -50,12 +52,15 @@ pub(crate) mod watch;
 pub(crate) use body::Body;
 pub(crate) use config::Config;
 
+use crate::idempotency::Attempts;
 use crate::identity::Identity;
 use crate::metrics::Metrics;
 use crate::operation::Operations;
 use crate::plugin::Plugins;
 use crate::resource::reads::Reads;
+use crate::resource::write::Writes;
 use crate::rollout::Elements;
+use crate::secret::Secrets;
 use crate::shutdown::Tasks;
 use readiness::Readiness;
 
@@ -76,6 +81,12 @@ pub(crate) struct State {
     pub(crate) elements: Arc<Elements>,
     /// The resources that types declare.
     pub(crate) reads: Reads,
+    /// The way to change them.
+    pub(crate) writes: Writes,
+    /// What retries are answered.
+    pub(crate) attempts: Attempts,
+    /// Opens what is shown once for those.
+    pub(crate) secrets: Secrets,
     /// What takes time.
     pub(crate) operations: Operations,
     /// What the API is like, as clients read it.
@@ -86,6 +97,17 @@ pub(crate) struct State {
     pub(crate) tasks: Tasks,
 }
 
+/// What changing resources takes.
+#[derive(Debug)]
+pub(crate) struct Writing {
+    /// Who does it.
+    pub(crate) writes: Writes,
+    /// What retries are answered.
+    pub(crate) attempts: Attempts,
+    /// What is kept secret.
+    pub(crate) secrets: Secrets,
+}
+
 impl State {
     /// The state of a daemon that is starting.
     pub(crate) fn new(
@@ -93,12 +115,14 @@ impl State {
         identity: Arc<Identity>,
         metrics: Metrics,
         elements: Arc<Elements>,
+        writing: Writing,
         page_key: paging::Key,
         tasks: Tasks,
     ) -> Self {
         let plugins = Arc::clone(&elements.shared().plugins);
         let operations = elements.shared().operations.clone();
         let reads = Reads::of(&elements.shared().store);
+        let Writing { writes, attempts, secrets } = writing;
         Self {
             config,
             identity,
@@ -107,6 +131,9 @@ impl State {
             plugins,
             elements,
             reads,
+            writes,
+            attempts,
+            secrets,
             operations,
             documents: openapi::Documents::default(),
             page_key,

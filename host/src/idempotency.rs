@@ -74,6 +74,13 @@ pub(crate) struct Attempt<'a> {
     pub(crate) content: &'a [&'a [u8]],
 }
 
+impl Attempt<'_> {
+    /// As [`First::id`].
+    pub(crate) fn id(&self) -> String {
+        Id::of(self).text()
+    }
+}
+
 /// What an attempt finds.
 #[derive(Debug)]
 pub(crate) enum Begun {

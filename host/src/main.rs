@@ -15,19 +15,23 @@ use crate::data::DataDir;
 use crate::event::Events;
 use crate::http::readiness::Standing;
 use crate::http::server::{Listener, Server};
-use crate::http::{State, paging};
+use crate::http::{State, Writing, paging};
+use crate::idempotency::Attempts;
 use crate::identity::{Identity, Token};
 use crate::metrics::Metrics;
 use crate::migration::Migrations;
 use crate::operation::Operations;
 use crate::plugin::Plugins;
-use crate::resource::reconcile::{Parts, Reconciler};
+use crate::resource::reconcile::{self, Reconciler};
+use crate::resource::usage::Instances;
+use crate::resource::write::{Writes, writes};
 use crate::rollout::{Elements, Folders};
 use crate::secret::Secrets;
 use crate::services::Offer;
 use crate::shutdown::{Outcome, Signals, Tasks};
 use crate::store::Store;
 use crate::store::fence::Fences;
+use crate::store::writer::Writer;
 
 mod cli;
 mod config;
@@ -40,23 +44,15 @@ mod event;
 )]
 mod fault;
 mod http;
-#[expect(dead_code, reason = "resources are written with it, once they are")]
 mod idempotency;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "what resources ask of a caller is there before they are"
-)]
 mod identity;
 mod log;
 mod metrics;
 mod migration;
-#[allow(dead_code, unused_imports, reason = "the engine is there before the paths that lead to it")]
 mod model;
 mod nearest;
 mod operation;
 mod plugin;
-#[allow(dead_code, unused_imports, reason = "what uses it comes with the rest of the engine")]
 mod resource;
 mod rollout;
 #[allow(dead_code, reason = "the services that open secrets come with the rest of the engine")]
@@ -131,15 +127,23 @@ async fn serve_until_told(
     let operations = Operations::new(store.clone(), events, plugin_side.clone());
     operations.prune_by_period(&config.operation);
     let secrets = Secrets::open(&config.secret, &data)?;
-    bring_about(&config, &store, &plugins, &operations, secrets, &plugin_side);
+    identity.count_with(Arc::new(Instances::new(store.clone(), Arc::clone(&plugins))));
+    let writing = bring_about(&config, &store, &plugins, &operations, secrets, &plugin_side).await;
     let migrations = Migrations::new(store.clone(), fences, config.migration.clone());
     let kept = store.clone();
     let folders = Folders { bundles: config.bundles(), elements: config.elements.clone() };
     let tasks = plugin_side.clone();
     let elements = Elements::open(plugins, tasks, store, operations, migrations, &data, folders)?;
     let page_key = paging::Key::open(&data)?;
-    let state =
-        State::new(config.http.clone(), identity, metrics, elements, page_key, requests.clone());
+    let state = State::new(
+        config.http.clone(),
+        identity,
+        metrics,
+        elements,
+        writing,
+        page_key,
+        requests.clone(),
+    );
     let state = Arc::new(state);
     let resumed = state.elements.resume().await;
     let measured = state.metrics.http.clone();
@@ -175,33 +179,52 @@ async fn serve_until_told(
     };
     guide.show_stopping();
     state.readiness.set("daemon", Standing::NotReady("draining".to_owned()));
-    tokio::select! {
-        ended = drain(server, &config, &plugin_side) => lost.map_or(Ok(ended), |lost| Err(lost.into())),
-        signal = signals.next() => {
-            tracing::warn!(%signal, "told twice: ending at once");
-            Ok(Exit::Interrupted)
-        }
-    }
+    let ended = end(server, signals, &config, &plugin_side).await;
+    lost.map_or(Ok(ended), |lost| Err(lost.into()))
 }
 
-/// Has plugins bring about what clients want of their resources, until the daemon ends.
-fn bring_about(
+/// Lets clients change resources, and has plugins bring about what they want, until the daemon ends.
+async fn bring_about(
     config: &Config,
     store: &Store,
     plugins: &Arc<Plugins>,
     operations: &Operations,
     secrets: Secrets,
     plugin_side: &Tasks,
-) {
-    let reconciler = Reconciler::new(Parts {
+) -> Writing {
+    let reconciler = Reconciler::new(reconcile::Parts {
         store: store.clone(),
         plugins: Arc::clone(plugins),
         operations: operations.clone(),
-        secrets,
+        secrets: secrets.clone(),
         config: config.resource.clone(),
         tasks: plugin_side.clone(),
     });
+    let writes = Writes::new(writes::Parts {
+        store: store.clone(),
+        writer: Writer::start(store, plugin_side),
+        operations: operations.clone(),
+        secrets: secrets.clone(),
+        reconciler: reconciler.clone(),
+        config: config.resource.clone(),
+        tasks: plugin_side.clone(),
+    });
+    writes.end_interrupted().await;
     plugin_side.spawn("resources", reconciler.follow());
+    let attempts = Attempts::new(store.clone(), &config.idempotency, plugin_side.clone());
+    attempts.prune_by_period();
+    Writing { writes, attempts, secrets }
+}
+
+/// Drains, unless somebody is in a hurry.
+async fn end(server: Server, mut signals: Signals, config: &Config, plugin_side: &Tasks) -> Exit {
+    tokio::select! {
+        ended = drain(server, config, plugin_side) => ended,
+        signal = signals.next() => {
+            tracing::warn!(%signal, "told twice: ending at once");
+            Exit::Interrupted
+        }
+    }
 }
 
 /// Requests first, then the plugins that answer them.

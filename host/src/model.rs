@@ -22,9 +22,9 @@ mod statements;
 
 pub(crate) use error::{ModelError, Wrong};
 pub(crate) use field::{Fault, FieldModel};
-pub(crate) use names::WORDS_BELOW;
+pub(crate) use names::INSTANCES;
 pub(crate) use resource::{ActionModel, ResourceModel};
-pub(crate) use statements::{Sql, is_changeable, quoted};
+pub(crate) use statements::{is_changeable, quoted};
 
 /// A type, as one version of its element declares it.
 #[derive(Debug)]

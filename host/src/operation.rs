@@ -120,6 +120,15 @@ pub(crate) struct New {
     pub(crate) requester: Requester,
 }
 
+/// Where a new operation stands.
+#[derive(Debug, Clone, Copy)]
+enum Begins<'a> {
+    /// Somebody will run it.
+    Waiting,
+    /// It is done.
+    Done { description: &'a str },
+}
+
 /// An operation, as the store has it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Operation {
@@ -237,11 +246,39 @@ impl Operations {
         &self,
         db: &impl ConnectionTrait,
         new: New,
-    ) -> Result<OperationId, Error> {
+    ) -> Result<Operation, Error> {
+        self.insert(db, new, Begins::Waiting).await
+    }
+
+    /// Writes an operation that nothing is left to do of, because the wish came true with its transaction.
+    /// `description` says in a sentence what it came to.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub(crate) async fn create_done(
+        &self,
+        db: &impl ConnectionTrait,
+        new: New,
+        description: &str,
+    ) -> Result<Operation, Error> {
+        self.insert(db, new, Begins::Done { description }).await
+    }
+
+    async fn insert(
+        &self,
+        db: &impl ConnectionTrait,
+        new: New,
+        begins: Begins<'_>,
+    ) -> Result<Operation, Error> {
         let New { kind, target, details, requester } = new;
         let Target { kind: target_type, name, id: target_id, instance, project } = target;
         let Requester { principal, request_id, traceparent } = requester;
         let (id, created_at) = OperationId::make();
+        let (state, percent, description, ended_at) = match begins {
+            Begins::Waiting => (State::Pending, 0, "waiting to begin", None),
+            Begins::Done { description } => (State::Succeeded, 100, description, Some(created_at)),
+        };
+        let ended_at = ended_at.map(Timestamp::into_inner);
         let row = row::ActiveModel {
             id: Set(id.to_string()),
             kind: Set(kind.word().into_owned()),
@@ -250,9 +287,9 @@ impl Operations {
             target_id: Set(target_id.map(|id| id.to_string())),
             instance_id: Set(instance.map(|id| id.to_string())),
             project_id: Set(project.map(|id| id.to_string())),
-            state: Set(State::Pending.word().to_owned()),
-            percent: Set(0),
-            description: Set("waiting to begin".to_owned()),
+            state: Set(state.word().to_owned()),
+            percent: Set(percent),
+            description: Set(description.to_owned()),
             details: Set(details),
             steps: Set(Value::Array(Vec::new())),
             error: Set(None),
@@ -262,15 +299,16 @@ impl Operations {
             traceparent: Set(traceparent),
             revision: Set(1),
             created_at: Set(created_at.into_inner()),
-            started_at: Set(None),
-            finished_at: Set(None),
+            started_at: Set(ended_at),
+            finished_at: Set(ended_at),
         };
         let row = row.try_into_model().map_err(|source| Error::Write(id, source))?;
         let written = row::Entity::insert(row.clone().into_active_model());
         let written = written.exec_without_returning(db).await;
         written.map_err(|source| Error::Write(id, source))?;
-        self.tell(db, event::Change::Added, &Operation::read(row)?).await?;
-        Ok(id)
+        let operation = Operation::read(row)?;
+        self.tell(db, event::Change::Added, &operation).await?;
+        Ok(operation)
     }
 
     /// Writes an operation that nobody wished for.
@@ -280,7 +318,7 @@ impl Operations {
     pub(crate) async fn create_alone(&self, new: New) -> Result<OperationId, Error> {
         let failed = |source| Error::Begin(source);
         let transaction = self.store.begin().await.map_err(failed)?;
-        let id = self.create(&transaction, new).await?;
+        let id = self.create(&transaction, new).await?.id;
         transaction.commit().await.map_err(failed)?;
         self.events.committed();
         Ok(id)

@@ -320,7 +320,7 @@ impl Elements {
         if record.removal.is_some() {
             wanted::dismiss(&written, &record.name, record.updated_at).await?;
         }
-        let operation = self.shared.operations.create(&written, new).await?;
+        let operation = self.shared.operations.create(&written, new).await?.id;
         crate::fault::point("wish.before");
         written.commit().await.map_err(wanted::Error::Store)?;
         crate::fault::point("wish.after");

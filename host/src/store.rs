@@ -31,7 +31,6 @@ mod readers;
 pub(crate) mod testing;
 mod transaction;
 mod version;
-#[cfg_attr(not(test), expect(dead_code, reason = "resources are written by it, once they are"))]
 pub(crate) mod writer;
 
 pub(crate) use config::{Config, SecretUrl};

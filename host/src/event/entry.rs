@@ -3,7 +3,6 @@
 use std::fmt;
 
 use sea_orm::{ConnectionTrait, Statement, Value as Sea};
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Error, Events};
@@ -46,8 +45,8 @@ pub(crate) struct New<'a> {
     pub(crate) name: &'a str,
     /// Its revision after the change; of what is deleted, one more than it had.
     pub(crate) revision: i64,
-    /// It, as a client sees it; of what is deleted, as it was last.
-    pub(crate) document: &'a Value,
+    /// It as a client sees it, as JSON; of what is deleted, as it was last.
+    pub(crate) document: &'a str,
     /// Who changed it.
     pub(crate) requester: &'a Requester,
 }
@@ -164,7 +163,7 @@ impl From<New<'_>> for Entry {
             permission: format!("{slug}.{resource}.read"),
             name: new.name.to_owned(),
             revision: new.revision,
-            document: document.to_string(),
+            document: document.to_owned(),
             requester: requester.clone(),
         }
     }

@@ -60,7 +60,7 @@ impl Ground {
             project: self.project,
             name: "thing",
             revision,
-            document: &document,
+            document: &document.to_string(),
             requester: &Requester::daemon(),
         };
         Events::append(db, new).await.unwrap();

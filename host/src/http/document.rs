@@ -31,14 +31,7 @@ pub(crate) async fn read<T: DeserializeOwned>(
     what: &str,
     members: &[&'static str],
 ) -> Result<T, Problem> {
-    let taken = RequestBody::take(body, BYTES_MAX, LIMIT, &state.tasks).await;
-    let whole: Bytes = match taken.map_err(|error| respond::body(&state.metrics.http, &error))? {
-        RequestBody::Whole(whole) => whole,
-        RequestBody::Pulled(pump) => pump
-            .collect()
-            .await
-            .map_err(|error| Problem::new(Code::BadRequest, format!("{error}.")))?,
-    };
+    let whole = whole(state, body, BYTES_MAX).await?;
     let document: Value = if whole.is_empty() {
         Value::Object(serde_json::Map::new())
     } else {
@@ -46,6 +39,21 @@ pub(crate) async fn read<T: DeserializeOwned>(
     };
     check_members(&document, what, members)?;
     serde_json::from_value(document).map_err(|error| respond::bad_json(&error))
+}
+
+/// A body as it came.
+///
+/// # Errors
+/// It is longer than `bytes_max`, late, or broke off.
+pub(crate) async fn whole(state: &State, body: Incoming, bytes_max: u64) -> Result<Bytes, Problem> {
+    let taken = RequestBody::take(body, bytes_max, LIMIT, &state.tasks).await;
+    match taken.map_err(|error| respond::body(&state.metrics.http, &error))? {
+        RequestBody::Whole(whole) => Ok(whole),
+        RequestBody::Pulled(pump) => {
+            let collected = pump.collect().await;
+            collected.map_err(|error| Problem::new(Code::BadRequest, format!("{error}.")))
+        }
+    }
 }
 
 /// Tells every member that there is not, with the nearest that there is.
@@ -64,7 +72,7 @@ fn check_members(document: &Value, what: &str, known: &[&'static str]) -> Result
             None if known.is_empty() => "there are none".to_owned(),
             None => format!("the members are {}", known.join(", ")),
         };
-        let code = Code::UnknownField.spec().name;
+        let code = Code::UnknownField.spec().name.into();
         problem.field(FieldError { pointer: format!("/{name}"), code, message })
     }))
 }

@@ -202,7 +202,7 @@ fn not_found(kind: Kind, named: &str) -> Problem {
 
 /// A member of a document that is not what it must be.
 fn bad_member(member: &str, why: impl std::fmt::Display) -> Problem {
-    let code = Code::BadRequest.spec().name;
+    let code = Code::BadRequest.spec().name.into();
     let error = FieldError { pointer: format!("/{member}"), code, message: why.to_string() };
     Problem::new(Code::BadRequest, format!("Member {member}: {why}.")).field(error)
 }

@@ -9,6 +9,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use ::http::header::LOCATION;
 use ::http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use uuid::Uuid;
@@ -19,8 +20,8 @@ use super::query::Query;
 use super::{Body, State, respond, visible, wait, watch};
 use crate::identity::{Caller, ProjectId, Scope};
 use crate::operation::{
-    self, About, Canceling, Failure, FieldFailure, Filter, Kind, Operation, OperationId, Order,
-    Slice, Target,
+    self, About, Canceling, Failure, FieldFailure, Filter, Kind, Operation, OperationId,
+    Operations, Order, Slice, Target,
 };
 
 mod document;
@@ -175,9 +176,22 @@ fn problem_of(id: OperationId, failure: &Failure) -> Problem {
     };
     let problem = errors.iter().fold(problem, |problem, error| {
         let FieldFailure { pointer, code, message } = error.clone();
-        problem.field(FieldError { pointer, code: code_of(&code).spec().name, message })
+        problem.field(FieldError { pointer, code: code_of(&code).spec().name.into(), message })
     });
     members.iter().fold(problem, |problem, (name, value)| problem.with(name, value.clone()))
+}
+
+/// An operation as the API shows it, as text.
+pub(crate) fn text(operations: &Operations, operation: &Operation) -> String {
+    let document = document::of(operation, operations);
+    serde_json::to_string(&document).expect("answers are structs with string keys")
+}
+
+/// The answer that is an operation.
+pub(crate) fn answer_of(state: &State, operation: &Operation) -> Response<Body> {
+    let mut response = respond::json(&document::of(operation, &state.operations));
+    response.headers_mut().insert(LOCATION, location(operation.id));
+    response
 }
 
 fn path(id: OperationId) -> String {

@@ -71,8 +71,8 @@ pub(crate) struct RateLimit {
 pub(crate) struct FieldError {
     /// The field, as a JSON pointer.
     pub(crate) pointer: String,
-    /// The name of the code that a problem with this field alone would have.
-    pub(crate) code: &'static str,
+    /// The name of the code that a problem with this field alone would have, or a code of the plugin's.
+    pub(crate) code: Cow<'static, str>,
     /// What is wrong with it.
     pub(crate) message: String,
 }

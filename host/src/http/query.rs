@@ -25,6 +25,15 @@ impl Query {
         self.0.iter().find(|(sent, _)| sent == name).map(|(_, value)| value.as_str())
     }
 
+    /// Whether `name` is asked for: `?name`, `?name=true`.
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, Problem> {
+        match self.get(name) {
+            None | Some("false") => Ok(false),
+            Some("true" | "") => Ok(true),
+            Some(other) => Err(Self::refused(name, other, "true or false")),
+        }
+    }
+
     /// Refuses parameters that are not among `known`.
     pub(crate) fn only(&self, known: &[&str]) -> Result<(), Problem> {
         let unknown = self.0.iter().find(|(name, _)| !known.contains(&name.as_str()));

@@ -10,105 +10,158 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ::http::{Method, Request, Response};
+use ::http::request::Parts;
+use ::http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 use uuid::Uuid;
 
 use super::problem::{Code, Problem};
+use super::request_id::RequestId;
 use super::{Body, State, access, respond};
 use crate::identity::{Caller, Forbidden, ProjectError, ProjectId, Scope, Visible};
 use crate::model::ResourceModel;
-use crate::plugin::table::{TYPES_PREFIX, Table};
+use crate::plugin::table::{ServedType, TYPES_PREFIX, Table};
+use crate::resource::document::Shown;
 use crate::resource::document::{Available, Seen};
 use crate::resource::query::{self, Members, Selection};
-use crate::resource::reads::Shown;
 use crate::resource::rows::Key;
+use crate::resource::write::Collection;
 
+mod act;
+mod change;
+mod create;
+mod delete;
 mod list;
 mod one;
+mod write;
 
 /// So many projects are named to whoever named none.
 const NAMED_MAX: u64 = 16;
+/// What is between one and the verb of an action on it.
+const ACTIONS: &str = "actions";
 
-/// A declared collection, or one of its resources.
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// A declared collection, or something in it.
 #[derive(Debug)]
-pub(crate) struct Place<'p> {
-    model: Arc<ResourceModel>,
+pub(crate) struct Place {
+    collection: Collection,
     /// What it hangs under, from the top: the collections, and the id or name in each.
-    above: Vec<(Arc<ResourceModel>, &'p str)>,
-    /// The id or name of the one; none: all of the collection.
-    key: Option<&'p str>,
-    /// Whether a plugin answers for the type, in the table that the place was found in.
-    available: Available,
+    above: Vec<(Arc<ResourceModel>, String)>,
+    what: What,
+}
+
+/// What of a collection; what is named is an id or a name.
+#[derive(Debug)]
+enum What {
+    All,
+    One(String),
+    /// An action on one.
+    Action(String, String),
 }
 
 /// A request for a place.
 struct Asked<'a> {
     state: &'a State,
-    place: &'a Place<'a>,
-    request: &'a Request<Incoming>,
+    place: &'a Place,
+    head: &'a Parts,
+    request_id: &'a RequestId,
     caller: &'a Caller,
     /// The project that the request names.
     project: Option<ProjectId>,
 }
 
-impl<'p> Place<'p> {
+/// The one that a write is about.
+#[derive(Debug)]
+struct Target {
+    found: Shown,
+    /// At the top of what it hangs under, or itself.
+    instance: Uuid,
+    parent: Option<Uuid>,
+}
+
+impl Place {
     /// The place of a path without its trailing slash, if it is one of these.
-    pub(crate) fn at(table: &Table, path: &'p str) -> Option<Self> {
+    pub(crate) fn at(table: &Table, path: &str) -> Option<Self> {
         let mut segments = path.strip_prefix(TYPES_PREFIX)?.split('/');
         let served = table.type_of(segments.next()?)?;
         if served.model.is_bare() {
             return None;
         }
-        let available = match served.published() {
-            Some(_published) => Available::Since(served.since),
-            None => Available::NotSince(served.since),
-        };
         let mut above: Vec<(Arc<ResourceModel>, _)> = Vec::new();
         loop {
             let parent = above.last().map(|(model, _key)| model.collection());
             let collection = segments.next()?;
             let model = served.model.below(parent).find(|it| it.collection() == collection)?;
-            let model = Arc::clone(model);
-            let Some(key) = segments.next() else {
-                return Some(Self { model, above, key: None, available });
-            };
+            let key = segments.next().map(str::to_owned);
             let mut rest = segments.clone();
-            if rest.next().is_none() {
-                return Some(Self { model, above, key: Some(key), available });
-            }
-            above.push((model, key));
+            let what = match (key, rest.next(), rest.next(), rest.next()) {
+                (None, ..) => What::All,
+                (Some(key), None, ..) => What::One(key),
+                (Some(key), Some(ACTIONS), Some(verb), None) => What::Action(key, verb.to_owned()),
+                (Some(key), Some(_), ..) => {
+                    above.push((Arc::clone(model), key));
+                    continue;
+                }
+            };
+            return Some(Self { collection: of_table(served, model), above, what });
         }
+    }
+}
+
+/// A collection as the table has it now.
+fn of_table(served: &ServedType, model: &Arc<ResourceModel>) -> Collection {
+    let published = served.published();
+    let available = match published {
+        Some(_published) => Available::Since(served.since),
+        None => Available::NotSince(served.since),
+    };
+    Collection {
+        r#type: Arc::clone(&served.model),
+        model: Arc::clone(model),
+        available,
+        generation: published.map(|published| Arc::clone(&published.generation)),
     }
 }
 
 /// Answers a request for one of these places.
 ///
 /// # Errors
-/// There is no such resource for this caller, or what is asked of it says nothing.
+/// There is no such resource for this caller, what is asked of it says nothing, or it cannot be done.
+///
+/// # Cancellation
+/// A write that was begun is made.
 pub(crate) async fn answer(
     state: &State,
-    place: &Place<'_>,
-    request: &Request<Incoming>,
+    place: &Place,
+    request: Request<Incoming>,
+    request_id: &RequestId,
     peer: IpAddr,
 ) -> Result<Response<Body>, Problem> {
-    let caller = state.identity.authenticate(request.headers(), peer)?;
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return Err(Problem::method_not_allowed("GET, HEAD"));
-    }
-    let named = access::project_named(request.headers(), request.uri());
+    let (head, body) = request.into_parts();
+    let caller = &state.identity.authenticate(&head.headers, peer)?;
+    let named = access::project_named(&head.headers, &head.uri);
     let project = named.map(|name| caller.project(Some(&name))).transpose()?;
-    let asked = Asked { state, place, request, caller: &caller, project };
-    match place.key {
-        None => list::answer(&asked).await,
-        Some(key) => one::answer(&asked, key).await,
+    let asked = &Asked { state, place, head: &head, request_id, caller, project };
+    let is_read = matches!(head.method, Method::GET | Method::HEAD);
+    match (&place.what, &head.method) {
+        (What::All, _) if is_read => list::answer(asked).await,
+        (What::One(key), _) if is_read => one::answer(asked, key).await,
+        (What::All, &Method::POST) => create::answer(asked, body).await,
+        (What::One(key), &Method::PATCH) => change::patch(asked, key, body).await,
+        (What::One(key), &Method::PUT) => change::put(asked, key, body).await,
+        (What::One(key), &Method::DELETE) => delete::answer(asked, key).await,
+        (What::Action(key, verb), &Method::POST) => act::answer(asked, key, verb, body).await,
+        (What::All, _) => Err(Problem::method_not_allowed("GET, HEAD, POST")),
+        (What::One(_), _) => Err(Problem::method_not_allowed("DELETE, GET, HEAD, PATCH, PUT")),
+        (What::Action(..), _) => Err(Problem::method_not_allowed("POST")),
     }
 }
 
 impl Asked<'_> {
     /// What the caller may see of a collection by `permission`; refused, if that is nothing.
     fn listed(&self, permission: &str, parent: Option<&(Shown, Uuid)>) -> Result<Visible, Problem> {
-        let slug = &*self.place.model.slug;
+        let slug = &*self.place.collection.model.slug;
         let scope = |project, instance| Scope { project, slug: Some(slug), instance };
         if let Some((parent, instance)) = parent {
             self.caller.demand(permission, &scope(parent.project, Some(*instance)))?;
@@ -206,7 +259,15 @@ impl Asked<'_> {
 
     /// A whole document.
     fn seen(&self) -> Seen {
-        Seen { available: self.place.available, fields: None }
+        self.place.collection.seen()
+    }
+
+    /// Refuses what only a plugin can do while there is none.
+    fn check_available(&self) -> Result<(), Problem> {
+        match &self.place.collection.generation {
+            Some(_generation) => Ok(()),
+            None => Err(respond::absent(&self.place.collection.r#type)),
+        }
     }
 }
 

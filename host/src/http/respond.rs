@@ -17,8 +17,7 @@ use super::problem::{Code, Problem, RateLimit};
 use super::readiness::Reason;
 use crate::identity::caller::Place;
 use crate::identity::change::{ChangeError, Refusal as IdentityRefusal};
-use crate::identity::quota::Exceeded;
-use crate::identity::{Empty, Forbidden, ProjectError, ProjectId, Unauthenticated};
+use crate::identity::{Empty, Forbidden, ProjectError, Unauthenticated};
 use crate::log;
 use crate::metrics::{self, HttpMetrics};
 use crate::model::TypeModel;
@@ -27,6 +26,8 @@ use crate::plugin::identity::Identity;
 use crate::resource::query::{self, QueryError};
 use crate::rollout::wish::Refusal;
 use crate::rollout::{self, WayBack};
+
+pub(crate) mod resource;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -371,19 +372,6 @@ pub(crate) fn identity_change(error: &ChangeError) -> Problem {
             problem(Code::ApiKeyOver).with("key_id", key_id.as_str())
         }
     }
-}
-
-/// More than a project may have.
-#[allow(dead_code, reason = "whoever makes instances says it")]
-pub(crate) fn quota_exceeded(exceeded: &Exceeded, slug: &str, project: ProjectId) -> Problem {
-    let Exceeded { measure, limit, used, wanted } = exceeded;
-    Problem::new(Code::QuotaExceeded, format!("{}.", capitalized(exceeded)))
-        .with("quota", measure.word())
-        .with("type", slug)
-        .with("project_id", project.to_string())
-        .with("limit", *limit)
-        .with("used", *used)
-        .with("wanted", *wanted)
 }
 
 /// So many seconds, and never too few.

@@ -51,7 +51,7 @@ async fn answer(
             return types::answer(state, place, &request, peer);
         }
     } else if let Some(place) = declared {
-        return resources::answer(state, &place, &request, peer).await;
+        return resources::answer(state, &place, request, id, peer).await;
     } else if !request.uri().path().starts_with(TYPES_PREFIX) {
         // Shares the bytes: the request moves on while its path is read.
         let uri = request.uri().clone();

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use ::http::{HeaderMap, Request};
+use ::http::{HeaderMap, Request, Uri};
 
 use super::problem::Problem;
 use super::query::Query;
@@ -21,12 +21,20 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 /// # Errors
 /// The parameter is no time.
 pub(crate) fn asked<B>(request: &Request<B>) -> Result<Option<Duration>, Problem> {
-    match Query::of(request.uri()).get(PARAMETER) {
+    asked_by(request.uri(), request.headers())
+}
+
+/// The same of a request whose body has gone another way.
+///
+/// # Errors
+/// As [`asked`].
+pub(crate) fn asked_by(uri: &Uri, headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
+    match Query::of(uri).get(PARAMETER) {
         Some(value) => match seconds(value) {
             Some(wait) => Ok(Some(wait)),
             None => Err(Query::refused(PARAMETER, value, "seconds, as in 30s")),
         },
-        None => Ok(preferred(request.headers())),
+        None => Ok(preferred(headers)),
     }
 }
 

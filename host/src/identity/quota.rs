@@ -147,6 +147,11 @@ impl Limits {
         }
     }
 
+    /// Whether there is a limit.
+    pub(crate) fn has(&self, measure: Measure) -> bool {
+        self.0.contains_key(&measure)
+    }
+
     /// Each with its limit.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Measure, u64)> {
         self.0.iter().map(|(measure, limit)| (*measure, *limit))

@@ -9,7 +9,7 @@ use super::record::{
     Binding, BindingScope, Organization, PrincipalKind, PrincipalRef, Project, Role, RoleRef,
     Status, User,
 };
-use super::register::{ADMIN, Register, Rows};
+use super::register::{Register, Rows};
 use super::role::BuiltIn;
 use crate::timestamp::Timestamp;
 
@@ -18,17 +18,6 @@ use crate::timestamp::Timestamp;
 pub(crate) struct World {
     rows: Rows,
     gate: Option<&'static str>,
-}
-
-impl Caller {
-    /// The user `admin`, who may do everything, in a world with the project `default`.
-    pub(crate) fn admin_for_tests() -> Self {
-        let mut world = World::default();
-        let organization = world.organization("default");
-        world.project(organization, "default");
-        world.user(ADMIN);
-        world.caller(ADMIN)
-    }
 }
 
 impl World {

@@ -142,11 +142,6 @@ impl FieldModel {
         &self.declared.name
     }
 
-    /// Whether it may be null.
-    pub(crate) fn is_nullable(&self) -> bool {
-        self.is_nullable
-    }
-
     /// Whether answers show it.
     pub(crate) fn is_shown(&self) -> bool {
         match self.declared.policy {

@@ -6,7 +6,7 @@ use super::error::Wrong;
 pub(crate) use plugin_abi::resource::RESERVED_COLLECTIONS as WORDS_BELOW;
 
 /// The collection that hangs under the type itself and nowhere else.
-pub(super) const INSTANCES: &str = "instances";
+pub(crate) const INSTANCES: &str = "instances";
 
 /// Columns that PostgreSQL has in every table.
 pub(super) const SYSTEM_COLUMNS: [&str; 6] = ["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"];

@@ -24,8 +24,6 @@ pub(crate) struct Sql {
     pub(crate) operation: &'static str,
     /// The row `$1` under `$2`.
     pub(crate) by_id: String,
-    /// Rows under `$1` with the name `$2`, 64 at most.
-    pub(crate) by_name: String,
     /// The row under `$1` with the name `$2` in the project `$3`.
     pub(crate) by_name_in_project: String,
     /// [`Self::by_id`], with the operation.
@@ -96,12 +94,10 @@ impl Writer<'_> {
         let row = format!("SELECT {columns} FROM {table} WHERE ");
         let shown = format!("SELECT {columns}, {operation} FROM {table} WHERE ");
         let by_id = "id = $1 AND parent_id = $2";
-        let by_name = "parent_id = $1 AND name = $2 LIMIT 64";
         let in_project = "parent_id = $1 AND name = $2 AND project_id = $3";
         let sql = |head: &str, condition: &str| self.sql(&format!("{head}{condition}"));
         Sql {
             by_id: sql(&row, by_id),
-            by_name: sql(&row, by_name),
             by_name_in_project: sql(&row, in_project),
             shown_by_id: sql(&shown, by_id),
             shown_by_name_in_project: sql(&shown, in_project),

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter};
 
 use super::changes::Change;
 use super::logs::Line;
@@ -52,32 +52,44 @@ impl Operations {
     }
 
     async fn try_write(&self, entry: &Entry) -> Result<Written, Error> {
+        let failed = |source| Error::Write(entry.id, source);
+        let transaction = self.store.begin().await.map_err(failed)?;
+        let written = self.write_in(&transaction, entry).await?;
+        if written == Written::TooLate {
+            transaction.rollback().await.map_err(failed)?;
+            return Ok(written);
+        }
+        fault::point("operation.commit");
+        transaction.commit().await.map_err(failed)?;
+        fault::point("operation.committed");
+        Ok(written)
+    }
+
+    /// Writes an entry in a transaction, and tells of it there.
+    pub(super) async fn write_in(
+        &self,
+        db: &impl ConnectionTrait,
+        entry: &Entry,
+    ) -> Result<Written, Error> {
         let Entry { id, from, row, lines, change: _ } = entry;
         let failed = |source| Error::Write(*id, source);
-        let transaction = self.store.begin().await.map_err(failed)?;
         let updated = row::Entity::update_many()
             .set(row.clone())
             .col_expr(row::Column::Revision, row::Column::Revision.into_expr().add(1))
             .filter(row::Column::Id.eq(id.to_string()))
             .filter(row::Column::State.is_in(from.iter().map(|state| state.word())))
-            .exec_with_returning(&transaction)
+            .exec_with_returning(db)
             .await
             .map_err(failed)?;
-        let Some(updated) = updated.into_iter().next() else {
-            transaction.rollback().await.map_err(failed)?;
-            return Ok(Written::TooLate);
-        };
+        let Some(updated) = updated.into_iter().next() else { return Ok(Written::TooLate) };
         if !lines.is_empty() {
             line_row::Entity::insert_many(lines.iter().map(|line| line.row(*id)))
                 .on_conflict_do_nothing()
-                .exec_without_returning(&transaction)
+                .exec_without_returning(db)
                 .await
                 .map_err(failed)?;
         }
-        self.tell(&transaction, event::Change::Modified, &Operation::read(updated)?).await?;
-        fault::point("operation.commit");
-        transaction.commit().await.map_err(failed)?;
-        fault::point("operation.committed");
+        self.tell(db, event::Change::Modified, &Operation::read(updated)?).await?;
         Ok(Written::Yes)
     }
 

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use sea_orm::sea_query::IntoCondition;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    Select,
+};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
@@ -69,7 +72,19 @@ pub(crate) struct Page {
 impl Operations {
     /// The operation `id`, if there is one.
     pub(crate) async fn get(&self, id: OperationId) -> Result<Option<Operation>, Error> {
-        let found = row::Entity::find_by_id(id.to_string()).one(self.store.connection()).await;
+        self.get_in(self.store.connection(), id).await
+    }
+
+    /// The same as [`Self::get`], as `db` sees it.
+    ///
+    /// # Errors
+    /// The store could not be asked.
+    pub(crate) async fn get_in(
+        &self,
+        db: &impl ConnectionTrait,
+        id: OperationId,
+    ) -> Result<Option<Operation>, Error> {
+        let found = row::Entity::find_by_id(id.to_string()).one(db).await;
         found.map_err(Error::Read)?.map(Operation::read).transpose()
     }
 
@@ -105,10 +120,6 @@ impl Operations {
     }
 
     /// The same of resources.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the reconciler of resources takes them up at its start")
-    )]
     pub(crate) async fn unfinished_of_resources(&self) -> Result<Vec<Operation>, Error> {
         self.unfinished(row::Column::TargetType.ne(ELEMENT)).await
     }

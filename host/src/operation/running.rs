@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
@@ -60,7 +60,7 @@ impl Operations {
     pub(crate) async fn run(&self, id: OperationId, plan: &[&str]) -> Result<Running, Error> {
         let operation = self.open(id).await?;
         let started_at = operation.started_at.unwrap_or_else(Timestamp::now);
-        let journal = self.journal(operation, plan).await?;
+        let journal = self.journal(self.store.connection(), operation, plan).await?;
         let (operations, call) = (self.clone(), OnceLock::new());
         let running = Running { operations, id, started_at, call, journal: Mutex::new(journal) };
         match running.write(&mut *running.journal.lock().await).await {
@@ -79,9 +79,55 @@ impl Operations {
     /// There is none of this id, it has ended, or the store cannot be read.
     pub(crate) async fn supersede(&self, id: OperationId, by: OperationId) -> Result<(), Error> {
         let operation = self.open(id).await?;
-        let journal = self.journal(operation, &[]).await?;
+        let journal = self.journal(self.store.connection(), operation, &[]).await?;
         self.write_end(journal.end(id, End::Superseded { by })).await;
         Ok(())
+    }
+
+    /// Ends an operation in the transaction of the wish that `by` is about, if it is still open. Say
+    /// [`Self::ended`] when that is committed.
+    ///
+    /// # Errors
+    /// The store did not take it: the wish must not be taken either.
+    pub(crate) async fn supersede_in(
+        &self,
+        db: &impl ConnectionTrait,
+        id: OperationId,
+        by: OperationId,
+    ) -> Result<(), Error> {
+        self.end_in(db, id, End::Superseded { by }).await
+    }
+
+    /// Ends an operation in the transaction by which it comes true, if it is still open. Say [`Self::ended`] when
+    /// that is committed.
+    ///
+    /// # Errors
+    /// The store did not take it.
+    pub(crate) async fn succeed_in(
+        &self,
+        db: &impl ConnectionTrait,
+        id: OperationId,
+        description: &str,
+    ) -> Result<(), Error> {
+        let description = description.to_owned();
+        self.end_in(db, id, End::Succeeded { description, result: Value::Null }).await
+    }
+
+    async fn end_in(
+        &self,
+        db: &impl ConnectionTrait,
+        id: OperationId,
+        end: End,
+    ) -> Result<(), Error> {
+        let found = self.get_in(db, id).await?;
+        let Some(operation) = found.filter(|found| !found.state.is_done()) else { return Ok(()) };
+        let journal = self.journal(db, operation, &[]).await?;
+        self.write_in(db, &journal.end(id, end)).await.map(drop)
+    }
+
+    /// Tells whoever waits for an operation that was ended in a transaction.
+    pub(crate) fn ended(&self, id: OperationId) {
+        self.changes.tell(id, Change::Ended);
     }
 
     /// The operation, which has not ended.
@@ -95,13 +141,18 @@ impl Operations {
         }
     }
 
-    async fn journal(&self, operation: Operation, plan: &[&str]) -> Result<Journal, Error> {
+    async fn journal(
+        &self,
+        db: &impl ConnectionTrait,
+        operation: Operation,
+        plan: &[&str],
+    ) -> Result<Journal, Error> {
         let last: Option<Option<i64>> = line_row::Entity::find()
             .select_only()
             .column_as(line_row::Column::Seq.max(), "last")
             .filter(line_row::Column::OperationId.eq(operation.id.to_string()))
             .into_tuple()
-            .one(self.store.connection())
+            .one(db)
             .await
             .map_err(Error::Read)?;
         Ok(Journal {

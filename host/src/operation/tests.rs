@@ -45,7 +45,7 @@ impl Ground {
     }
 
     async fn create(&self, name: &str) -> OperationId {
-        self.operations.create(self.store.connection(), install(name)).await.unwrap()
+        self.operations.create(self.store.connection(), install(name)).await.unwrap().id
     }
 
     async fn read(&self, id: OperationId) -> Operation {
@@ -190,7 +190,7 @@ async fn a_failure_says_where_and_why() {
 async fn a_wish_that_is_taken_back_leaves_no_operation() {
     for ground in Ground::each().await {
         let transaction = ground.store.begin().await.unwrap();
-        let id = ground.operations.create(&transaction, install("demo")).await.unwrap();
+        let id = ground.operations.create(&transaction, install("demo")).await.unwrap().id;
         transaction.rollback().await.unwrap();
         assert_eq!(ground.operations.get(id).await.unwrap(), None);
         let refused = ground.operations.run(id, &[]).await.unwrap_err();
@@ -501,7 +501,8 @@ async fn what_waits_and_is_called_off_never_begins() {
         assert!(matches!(begun, Error::Ended { state: State::Canceled, .. }), "{begun}");
 
         let removal = New { kind: ElementKind::Uninstall.into(), ..install("demo") };
-        let removal = ground.operations.create(ground.store.connection(), removal).await.unwrap();
+        let removal =
+            ground.operations.create(ground.store.connection(), removal).await.unwrap().id;
         assert_eq!(ground.operations.cancel(removal).await.unwrap(), Canceling::TooLate);
         assert_eq!(ground.read(removal).await.state, State::Pending);
         ground.end().await;
@@ -525,7 +526,7 @@ async fn an_operation_of_a_resource_is_found_by_what_it_is_about() {
             ..install("demo")
         };
         let (kind, target) = (new.kind.clone(), new.target.clone());
-        let id = ground.operations.create(ground.store.connection(), new).await.unwrap();
+        let id = ground.operations.create(ground.store.connection(), new).await.unwrap().id;
         let read = ground.read(id).await;
         assert_eq!((&read.kind, &read.target), (&kind, &target));
 

@@ -71,7 +71,7 @@ pub(crate) mod at {
     pub(crate) const STATUS_MESSAGE: usize = 11;
     pub(crate) const CONDITIONS: usize = 12;
     pub(crate) const DELETION_PROTECTION: usize = 13;
-    pub(crate) const DELETING_AT: usize = 14;
+    // 14 is not shown: that it is being deleted is its status.
     pub(crate) const LAST_OPERATION: usize = 15;
     pub(crate) const CREATED_AT: usize = 16;
     pub(crate) const UPDATED_AT: usize = 17;
@@ -121,7 +121,6 @@ mod tests {
             (at::STATUS_MESSAGE, "status_message"),
             (at::CONDITIONS, "conditions"),
             (at::DELETION_PROTECTION, "deletion_protection"),
-            (at::DELETING_AT, "deleting_at"),
             (at::LAST_OPERATION, "last_operation"),
             (at::CREATED_AT, "created_at"),
             (at::UPDATED_AT, "updated_at"),
@@ -130,7 +129,9 @@ mod tests {
         for (index, name) in named {
             assert_eq!(columns::ALL[index].name, name);
         }
-        assert_eq!((named.len(), columns::ALL.len()), (at::FIELDS, at::FIELDS));
+        // That it is being deleted is told by its status.
+        assert_eq!(columns::ALL[14].name, "deleting_at");
+        assert_eq!((named.len() + 1, columns::ALL.len()), (at::FIELDS, at::FIELDS));
     }
 
     #[test]

@@ -90,12 +90,7 @@ pub(crate) fn say_plugins(
     generation: i64,
     now: Timestamp,
 ) -> Result<(), ConditionError> {
-    if said.len() > CONDITIONS_MAX {
-        return Err(ConditionError::TooMany(said.len()));
-    }
-    if let Some(error) = said.iter().find_map(|condition| check(&condition.r#type).err()) {
-        return Err(error);
-    }
+    check_all(&said)?;
     kept.retain(|condition| {
         is_hosts_own(&condition.r#type) || said.iter().any(|it| it.r#type == condition.r#type)
     });
@@ -103,6 +98,36 @@ pub(crate) fn say_plugins(
         say(kept, condition, generation, now);
     }
     Ok(())
+}
+
+/// Notes what a plugin said of its own beside what it said before.
+///
+/// # Errors
+/// It said what it may not, or there would be too many; then nothing is noted.
+pub(crate) fn add_plugins(
+    kept: &mut Vec<KeptCondition>,
+    said: Vec<Condition>,
+    generation: i64,
+    now: Timestamp,
+) -> Result<(), ConditionError> {
+    check_all(&said)?;
+    let others = kept.iter().filter(|kept| !is_hosts_own(&kept.r#type));
+    let others = others.filter(|kept| said.iter().all(|said| said.r#type != kept.r#type));
+    let n = others.count() + said.len();
+    if n > CONDITIONS_MAX {
+        return Err(ConditionError::TooMany(n));
+    }
+    for condition in said {
+        say(kept, condition, generation, now);
+    }
+    Ok(())
+}
+
+fn check_all(said: &[Condition]) -> Result<(), ConditionError> {
+    if said.len() > CONDITIONS_MAX {
+        return Err(ConditionError::TooMany(said.len()));
+    }
+    said.iter().try_for_each(|condition| check(&condition.r#type))
 }
 
 fn check(r#type: &str) -> Result<(), ConditionError> {

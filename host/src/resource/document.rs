@@ -10,18 +10,34 @@ use std::sync::Arc;
 
 use serde::de::IgnoredAny;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::cells::{CellError, Cells, IdText, Kept, MomentText, at};
 use super::condition::KeptCondition;
 use super::query::FieldMask;
 use super::row::Row;
 use super::status::{self, Status};
+use crate::identity::ProjectId;
 use crate::model::{FieldModel, ResourceModel};
+use crate::operation::Operation;
 use crate::timestamp::Timestamp;
 
 mod write;
 
 use write::Members;
+
+/// A resource on its way to a client.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    /// Its id.
+    pub(crate) id: Uuid,
+    /// Where it is, which says who may see it.
+    pub(crate) project: ProjectId,
+    /// Of this document.
+    pub(crate) etag: String,
+    /// The document.
+    pub(crate) text: Vec<u8>,
+}
 
 /// What of a document does not lie in the row.
 #[derive(Debug, Clone)]
@@ -55,34 +71,55 @@ pub(crate) struct LastOperation<'a> {
 }
 
 /// The document of a row in memory, as a value.
+#[cfg(test)]
 pub(crate) fn document(
     model: &ResourceModel,
     row: &Row,
     last_operation: Option<&LastOperation<'_>>,
     seen: &Seen,
 ) -> Value {
-    let text = text(model, row, last_operation, seen);
+    let (text, _etag) = text(model, row, last_operation, seen);
     serde_json::from_slice(&text).expect("a document is JSON")
 }
 
-/// The document of a row in memory, as text.
-pub(crate) fn text(
+/// A row in memory as a client sees it.
+pub(crate) fn shown(
+    model: &ResourceModel,
+    row: &Row,
+    last_operation: Option<&Operation>,
+    seen: &Seen,
+) -> Shown {
+    let kind = last_operation.map(|last| last.kind.word());
+    let last = last_operation.zip(kind.as_deref());
+    let last = last.map(|(operation, kind)| LastOperation {
+        kind,
+        state: operation.state.word(),
+        percent: operation.percent,
+        description: &operation.description,
+    });
+    let (text, etag) = text(model, row, last.as_ref(), seen);
+    Shown { id: row.id, project: row.project, etag, text }
+}
+
+/// The document of a row in memory, and its etag.
+fn text(
     model: &ResourceModel,
     row: &Row,
     last_operation: Option<&LastOperation<'_>>,
     seen: &Seen,
-) -> Vec<u8> {
+) -> (Vec<u8>, String) {
     let operation = last_operation.map(|last| {
         let LastOperation { kind, state, percent, description } = last;
         format!("{kind} {state} {percent} {description}")
     });
     let mut out = Vec::with_capacity(1024);
-    write(&mut out, model, &Kept::of(model, row, operation), seen)
+    let etag = write(&mut out, model, &Kept::of(model, row, operation), seen)
         .expect("the cells of a row in memory are there");
-    out
+    (out, etag)
 }
 
 /// The etag of a row as such: what `If-Match` is compared with is its first part, the generation.
+#[cfg(test)]
 pub(crate) fn etag(row: &Row) -> String {
     format!("\"{}-{:x}\"", row.generation, row.revision)
 }

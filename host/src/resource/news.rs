@@ -1,9 +1,9 @@
 //! What is told of a change: one event, in the transaction of the change.
 
 use sea_orm::ConnectionTrait;
+use uuid::Uuid;
 
-use super::document::{self, Available, LastOperation, Seen};
-use super::family::Family;
+use super::document::{self, Available, Seen, Shown};
 use super::row::Row;
 use crate::event::{Change, Error, Events, New};
 use crate::model::ResourceModel;
@@ -18,8 +18,8 @@ pub(crate) struct News<'a> {
     pub(crate) model: &'a ResourceModel,
     /// As it is now; of what is deleted, as it was last.
     pub(crate) row: &'a Row,
-    /// Its relatives.
-    pub(crate) family: &'a Family,
+    /// The resource at the top that it hangs under, or itself.
+    pub(crate) instance: Uuid,
     /// What was done with it last.
     pub(crate) last: Option<&'a Operation>,
     /// Whether its plugin answers.
@@ -34,16 +34,10 @@ impl News<'_> {
     /// # Errors
     /// The store did not take it: the change must not be taken either.
     pub(crate) async fn tell(self, db: &impl ConnectionTrait) -> Result<(), Error> {
-        let Self { change, model, row, family, last, available, requester } = self;
-        let kind = last.map(|last| last.kind.word());
-        let last = last.zip(kind.as_deref()).map(|(last, kind)| LastOperation {
-            kind,
-            state: last.state.word(),
-            percent: last.percent,
-            description: &last.description,
-        });
+        let Self { change, model, row, instance, last, available, requester } = self;
         let seen = Seen { available, fields: None };
-        let document = document::document(model, row, last.as_ref(), &seen);
+        let Shown { text, .. } = document::shown(model, row, last, &seen);
+        let document = std::str::from_utf8(&text).expect("JSON is UTF-8");
         let event = New {
             change,
             slug: &model.slug,
@@ -51,11 +45,11 @@ impl News<'_> {
             resource: &model.declared.name,
             id: row.id,
             parent: row.parent,
-            instance: family.instance(),
+            instance,
             project: row.project,
             name: &row.name,
             revision: row.revision,
-            document: &document,
+            document,
             requester,
         };
         Events::append(db, event).await

@@ -11,19 +11,19 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, Statement, Value as Se
 use uuid::Uuid;
 
 use super::cells::{CellError, Cells, IdText, at};
-use super::document::{self, Seen};
+use super::document::{self, Seen, Shown};
 use super::kept;
 use super::query::Selection;
 use super::rows::Key;
 use crate::identity::ProjectId;
-use crate::model::{ResourceModel, quoted};
+use crate::model::ResourceModel;
 use crate::store::{Backend, Readers, Store};
 
 mod key;
 mod page;
 mod sqlite;
 
-pub(crate) use key::{NoPageKey, PageKey};
+pub(crate) use key::PageKey;
 pub(crate) use page::{End, Page};
 use page::{Growing, Keys};
 
@@ -53,19 +53,6 @@ pub(crate) enum ReadError {
     /// The thread that read is gone.
     #[error("the reading was given up")]
     Abandoned,
-}
-
-/// A resource on its way to a client.
-#[derive(Debug)]
-pub(crate) struct Shown {
-    /// Its id.
-    pub(crate) id: Uuid,
-    /// Where it is, which says who may see it.
-    pub(crate) project: ProjectId,
-    /// Of this document.
-    pub(crate) etag: String,
-    /// The document.
-    pub(crate) text: Vec<u8>,
 }
 
 /// A part of a collection in the order of age.
@@ -211,12 +198,6 @@ impl Reads {
             Backend::Postgres => select.build(PostgresQueryBuilder),
         };
         Ok(self.run(Pace::Long, &sql, values.0, Count(0)).await?.0)
-    }
-
-    /// How many there are of a collection.
-    pub(crate) async fn count_all(&self, model: &ResourceModel) -> Result<u64, ReadError> {
-        let sql = format!("SELECT count(*) FROM {}", quoted(model.table()));
-        Ok(self.run(Pace::Long, &sql, Vec::new(), Count(0)).await?.0)
     }
 
     async fn run<S: Sink + Send + 'static>(

@@ -39,6 +39,7 @@ mod report;
 use pass::Work;
 pub(crate) use queue::Key;
 use queue::Queue;
+pub(crate) use report::ends;
 
 /// What a pass needs.
 #[derive(Debug)]

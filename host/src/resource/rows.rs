@@ -43,19 +43,6 @@ pub(crate) async fn find(
     found.map(|row| Row::of(model, backend, &row)).transpose()
 }
 
-/// The resources under `parent` with this name, in whatever projects; more than 64 are not looked at.
-pub(crate) async fn named(
-    db: &impl ConnectionTrait,
-    model: &ResourceModel,
-    parent: Option<Uuid>,
-    name: &str,
-) -> Result<Vec<Row>, DbErr> {
-    let backend = Backend::of(db);
-    let values = vec![parent_value(parent, backend), Sea::from(name)];
-    let found = db.query_all_raw(statement(db, &model.sql(backend).by_name, values)).await?;
-    found.iter().map(|row| Row::of(model, backend, row)).collect()
-}
-
 /// The resource of this id, whatever it hangs under.
 pub(crate) async fn whole(
     db: &impl ConnectionTrait,
@@ -64,6 +51,35 @@ pub(crate) async fn whole(
 ) -> Result<Option<Row>, DbErr> {
     let found = select(db, model, "id = $1", vec![kept::uuid(Backend::of(db), id)]).await?;
     Ok(found.into_iter().next())
+}
+
+/// The resource of this id, which nobody else changes until the transaction ends.
+pub(crate) async fn held(
+    db: &impl ConnectionTrait,
+    model: &ResourceModel,
+    id: Uuid,
+) -> Result<Option<Row>, DbErr> {
+    let backend = Backend::of(db);
+    let condition = match backend {
+        // A transaction that may write is the only one.
+        Backend::Sqlite => "id = $1",
+        Backend::Postgres => "id = $1 FOR UPDATE",
+    };
+    let found = select(db, model, condition, vec![kept::uuid(backend, id)]).await?;
+    Ok(found.into_iter().next())
+}
+
+/// How many there are in a project.
+pub(crate) async fn count_of(
+    db: &impl ConnectionTrait,
+    model: &ResourceModel,
+    project: ProjectId,
+) -> Result<u64, DbErr> {
+    let sql = format!("SELECT count(*) FROM {} WHERE project_id = $1", quoted(model.table()));
+    let values = vec![kept::uuid(Backend::of(db), project.uuid())];
+    let counted = db.query_one_raw(statement(db, &sql, values)).await?;
+    let n: i64 = counted.map_or(Ok(0), |row| row.try_get_by_index(0))?;
+    Ok(u64::try_from(n).unwrap_or_default())
 }
 
 /// What hangs under `parent`, oldest first.

@@ -6,10 +6,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use plugin_abi::descriptor::Hook;
 use plugin_abi::resource::{Condition, ConditionStatus};
 use serde::{Deserialize, Serialize};
 
 use super::condition::{self, KeptCondition, READY, RECONCILING, STALLED};
+use super::row::Row;
+use crate::model::ResourceModel;
 use crate::timestamp::Timestamp;
 
 /// Where a resource stands, in one word.
@@ -86,11 +89,6 @@ impl Status {
             Self::Degraded => "DEGRADED",
         }
     }
-
-    /// All of them.
-    pub(crate) const fn all() -> &'static [Self] {
-        &Self::ALL
-    }
 }
 
 impl fmt::Display for Status {
@@ -154,15 +152,18 @@ fn verdict(status: Status, ready: ConditionStatus, reason: &str, message: &str) 
     Verdict { status, message: ready.message.clone(), ready }
 }
 
-/// Judges, and notes the `Ready` condition among `conditions`.
-pub(crate) fn settle(
-    facts: Facts<'_>,
-    mut conditions: Vec<KeptCondition>,
-    now: Timestamp,
-) -> (Status, String, Vec<KeptCondition>) {
+/// Judges a row anew, and notes that among its conditions.
+pub(crate) fn settle(model: &ResourceModel, row: &mut Row, now: Timestamp) {
+    let facts = Facts {
+        is_reconciled: model.has(Hook::Reconcile),
+        is_deleting: row.deleting_at.is_some(),
+        generation: row.generation,
+        observed_generation: row.observed_generation,
+        conditions: &row.conditions,
+    };
     let Verdict { status, message, ready } = judge(facts);
-    condition::say(&mut conditions, ready, facts.observed_generation, now);
-    (status, message, conditions)
+    condition::say(&mut row.conditions, ready, row.observed_generation, now);
+    (row.status, row.status_message) = (status, message);
 }
 
 /// Whether it may be used although its status is not ACTIVE.
@@ -233,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_status_is_read_as_it_is_written() {
-        for status in Status::all() {
+        for status in &Status::ALL {
             assert_eq!(status.word().parse(), Ok(*status));
             assert_eq!(serde_json::to_value(status).unwrap(), status.word());
         }

@@ -102,8 +102,8 @@ pub(super) async fn delete(
     let query = Query::of(request.uri());
     query.only(&[wait::PARAMETER, "cascade", "purge"])?;
     let wait = wait::asked(request)?;
-    let instances = if flag(&query, "cascade")? { Instances::Abandon } else { Instances::Protect };
-    let data = if flag(&query, "purge")? { Data::Purge } else { Data::Keep };
+    let instances = if query.flag("cascade")? { Instances::Abandon } else { Instances::Protect };
+    let data = if query.flag("purge")? { Data::Purge } else { Data::Keep };
     if state.elements.report(name).is_none() {
         return Err(not_found(name));
     }
@@ -111,14 +111,6 @@ pub(super) async fn delete(
     checked.map_err(|error| respond::change(&error))?;
     let operation = ask(state, name, Change::Uninstall(data), asking).await?;
     answer(state, name, operation, wait).await
-}
-
-fn flag(query: &Query, name: &str) -> Result<bool, Problem> {
-    match query.get(name) {
-        None | Some("false") => Ok(false),
-        Some("true" | "") => Ok(true),
-        Some(other) => Err(Query::refused(name, other, "true or false")),
-    }
 }
 
 async fn ask(

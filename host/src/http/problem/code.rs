@@ -68,6 +68,12 @@ codes! {
         "Invalid JSON", "Send one JSON document.";
     UnknownField = "UNKNOWN_FIELD", BAD_REQUEST, Never,
         "Unknown field", "Remove the field or correct its name.";
+    FieldReadOnly = "FIELD_READ_ONLY", BAD_REQUEST, Never,
+        "Read-only field", "Remove the field: the platform or the plugin says it.";
+    FieldImmutable = "FIELD_IMMUTABLE", BAD_REQUEST, Never,
+        "Field cannot be changed", "Leave it as it is, or make another resource.";
+    NameInvalid = "NAME_INVALID", BAD_REQUEST, Never,
+        "Invalid name", "Use 1 to 63 of a-z, 0-9 and -, with a letter or digit at either end, and no UUID.";
     FilterInvalid = "FILTER_INVALID", BAD_REQUEST, Never,
         "Filter cannot be read", "Correct it at the column that the problem names.";
     PageTokenMismatch = "PAGE_TOKEN_MISMATCH", BAD_REQUEST, Never,
@@ -98,6 +104,20 @@ codes! {
         "Project required", "Name one by `?project=` or in the header `X-Project-Id`.";
     MethodNotAllowed = "METHOD_NOT_ALLOWED", METHOD_NOT_ALLOWED, Never,
         "Method not allowed", "Use one of the methods in the Allow header.";
+    ValueTaken = "VALUE_TAKEN", CONFLICT, Never,
+        "Value is taken", "Choose another value for the field that the problem names.";
+    PatchUnfit = "PATCH_UNFIT", CONFLICT, Never,
+        "Patch does not fit", "Read the resource again, and make the patch for what it is now.";
+    ChangedMeanwhile = "CHANGED_MEANWHILE", CONFLICT, After(1),
+        "Changed by others", "Try again.";
+    OperationInProgress = "OPERATION_IN_PROGRESS", CONFLICT, After(1),
+        "Something else is being done", "Wait for the operation that the problem names.";
+    ResourceDeleting = "RESOURCE_DELETING", CONFLICT, Never,
+        "Resource is being deleted", "Wait until it is gone, and make another.";
+    DeletionProtected = "DELETION_PROTECTED", CONFLICT, Never,
+        "Protected from deletion", "Set deletion_protection to false first.";
+    IdempotencyInProgress = "IDEMPOTENCY_IN_PROGRESS", CONFLICT, After(1),
+        "First attempt still runs", "Try again: the answer to the first attempt will be repeated.";
     ElementBusy = "ELEMENT_BUSY", CONFLICT, After(1),
         "Element is changing", "Wait for its operation to end.";
     OperationFinished = "OPERATION_FINISHED", CONFLICT, Never,
@@ -126,12 +146,26 @@ codes! {
         "Cannot go on from there", "Watch again without `since`: what there is comes first.";
     SlowConsumer = "SLOW_CONSUMER", TOO_MANY_REQUESTS, After(1),
         "Events were read too slowly", "Watch again from the last id, and read faster or watch less.";
+    PreconditionFailed = "PRECONDITION_FAILED", PRECONDITION_FAILED, Never,
+        "Resource is in another state", "Read the resource again, and send the change with its etag.";
+    PreconditionRequired = "PRECONDITION_REQUIRED", PRECONDITION_REQUIRED, Never,
+        "State must be named", "Send If-Match with the etag of the resource as you know it.";
     BodyLate = "BODY_LATE", REQUEST_TIMEOUT, Never,
         "Body came too late", "Send the body faster, or in a route that streams it.";
     BodyTooLarge = "BODY_TOO_LARGE", PAYLOAD_TOO_LARGE, Never,
         "Body too large", "Send less.";
     UnsupportedMediaType = "UNSUPPORTED_MEDIA_TYPE", UNSUPPORTED_MEDIA_TYPE, Never,
         "Unsupported media type", "Send application/json.";
+    ValidationFailed = "VALIDATION_FAILED", UNPROCESSABLE_ENTITY, Never,
+        "Not valid", "Correct what the errors name.";
+    FieldRequired = "FIELD_REQUIRED", UNPROCESSABLE_ENTITY, Never,
+        "Field required", "Say the field.";
+    IdempotencyKeyReused = "IDEMPOTENCY_KEY_REUSED", UNPROCESSABLE_ENTITY, Never,
+        "Idempotency key of another request", "Use a new key for each request that is not a retry.";
+    ProvisionFailed = "PROVISION_FAILED", UNPROCESSABLE_ENTITY, Never,
+        "Resource could not be brought about", "Correct what the problem names, then change the resource or POST its actions/retry.";
+    ActionFailed = "ACTION_FAILED", UNPROCESSABLE_ENTITY, Never,
+        "Action failed", "The problem says why; the resource is as its document says.";
     SettingsInvalid = "SETTINGS_INVALID", UNPROCESSABLE_ENTITY, Never,
         "Settings do not fit", "Correct the settings; what served before still serves.";
     MigrationFailed = "MIGRATION_FAILED", UNPROCESSABLE_ENTITY, Never,
@@ -166,6 +200,8 @@ codes! {
         "Not ready", "Wait for what the reasons name.";
     ShuttingDown = "SHUTTING_DOWN", SERVICE_UNAVAILABLE, After(5),
         "Shutting down", "Try again when the daemon is back.";
+    ProvisionTimeout = "PROVISION_TIMEOUT", GATEWAY_TIMEOUT, Never,
+        "Resource took too long", "It is still worked on where that may help; its conditions say what it waits for.";
     DeadlineExceeded = "DEADLINE_EXCEEDED", GATEWAY_TIMEOUT, After(1),
         "No answer in time", "Try again; the request may or may not have had its effect.";
 }

@@ -16,23 +16,24 @@ use crate::http::query::Query;
 use crate::http::{Body, access, respond};
 use crate::identity::{ProjectId, Visible};
 use crate::resource::document::Seen;
+use crate::resource::document::Shown;
 use crate::resource::query::{self, Members, Order, Selection};
-use crate::resource::reads::{End, Page, PageOf, Shown};
+use crate::resource::reads::{End, Page, PageOf};
 
 /// Answers with the part of the collection that is asked for.
 pub(super) async fn answer(asked: &Asked<'_>) -> Result<Response<Body>, Problem> {
-    let Asked { state, place, request, .. } = *asked;
-    let model = &place.model;
-    let query = Query::of(request.uri());
+    let Asked { state, place, head, .. } = *asked;
+    let model = &place.collection.model;
+    let query = Query::of(&head.uri);
     let own = [TOTAL_SIZE, access::PROJECT_PARAMETER];
     query.only(&[&query::PARAMETERS[..], &own, &paging::PARAMETERS].concat())?;
     let permission = model.permission("list");
     let parent = asked.parent(&permission).await?;
     let visible = asked.listed(&permission, parent.as_ref())?;
-    let paging = Paging::of(request.uri(), &query, &state.page_key)?;
+    let paging = Paging::of(&head.uri, &query, &state.page_key)?;
     let members = Members::of(&model.declared);
     let wanted = query::Asked::of(|name| query.get(name));
-    let is_counted = is_counted(&query)?;
+    let is_counted = query.flag(TOTAL_SIZE)?;
     let refused = |error| respond::query(&error);
     let selection = Selection::parse(&members, &wanted, paging.size()).map_err(refused)?;
     let fields = query.get(query::FIELDS).map(|text| query::fields(&members, text).map(Arc::new));
@@ -95,20 +96,12 @@ async fn keys_behind(
         None => Ok(None),
         Some(Behind::Keys(keys)) => Ok(Some(keys.to_owned())),
         Some(Behind::Marker(key)) => {
-            let model = &asked.place.model;
+            let model = &asked.place.collection.model;
             let permission = model.permission("list");
             let found = asked.find(model, parent, key, &permission, &asked.seen()).await?;
             let found = found.ok_or_else(|| not_found(model, key))?;
             let document: Value = serde_json::from_slice(&found.text).expect("a document is JSON");
             Ok(Some(order.keys_of(&document)))
         }
-    }
-}
-
-fn is_counted(query: &Query) -> Result<bool, Problem> {
-    match query.get(TOTAL_SIZE) {
-        None | Some("false") => Ok(false),
-        Some("true") => Ok(true),
-        Some(other) => Err(Query::refused(TOTAL_SIZE, other, "true or false")),
     }
 }

@@ -4,19 +4,17 @@ use std::sync::Arc;
 
 use ::http::{HeaderValue, Response};
 
-use super::{Asked, not_found};
+use super::{Asked, JSON, not_found};
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::{Body, access, etag, respond};
 use crate::resource::document::Seen;
 use crate::resource::query::{self, Members};
 
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
-
 /// Answers with the resource `key`, or that the client has it already.
 pub(super) async fn answer(asked: &Asked<'_>, key: &str) -> Result<Response<Body>, Problem> {
-    let model = &asked.place.model;
-    let query = Query::of(asked.request.uri());
+    let model = &asked.place.collection.model;
+    let query = Query::of(&asked.head.uri);
     query.only(&[query::FIELDS, access::PROJECT_PARAMETER])?;
     let permission = model.permission("read");
     let fields = query
@@ -29,5 +27,5 @@ pub(super) async fn answer(asked: &Asked<'_>, key: &str) -> Result<Response<Body
     let found = found.ok_or_else(|| not_found(model, key))?;
     let etag = HeaderValue::from_str(&found.etag).expect("an etag is digits in quotes");
     let whole = || respond::with_type(JSON, found.text);
-    Ok(etag::unless_known(asked.request.headers(), &etag, whole))
+    Ok(etag::unless_known(&asked.head.headers, &etag, whole))
 }

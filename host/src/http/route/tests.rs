@@ -15,16 +15,22 @@ use crate::event::{self, Events};
 use crate::http::problem::Code;
 use crate::http::readiness::Standing;
 use crate::http::server::{Listener, Server};
-use crate::http::{Config, paging};
+use crate::http::{Config, Writing, paging};
+use crate::idempotency::{self, Attempts};
 use crate::identity::{self, Identity, Token};
 use crate::metrics::Metrics;
 use crate::migration::{self, Migrations};
 use crate::operation::Operations;
 use crate::plugin::{self, Plugins};
+use crate::resource;
+use crate::resource::reconcile::{self, Reconciler};
+use crate::resource::write::{Writes, writes};
 use crate::rollout::{Elements, Folders};
+use crate::secret::Secrets;
 use crate::services::Offer;
 use crate::shutdown::Tasks;
 use crate::store::fence::Fences;
+use crate::store::writer::Writer;
 use crate::store::{self, Store};
 
 mod operations;
@@ -63,12 +69,33 @@ async fn start() -> Daemon {
     let events = Events::start(store.clone(), &event::Config::default(), &Tasks::default());
     let operations = Operations::new(store.clone(), events, Tasks::default());
     let page_key = paging::Key::open(&data).unwrap();
+    let secrets = Secrets::for_tests();
     let (metrics, tasks) = (Metrics::new(), Tasks::default());
     let limits = plugin::Config::default();
     let fences = Fences::new(store.clone(), store::Config::default());
     let offer = Offer::new(fences.clone(), Tasks::default());
     let plugins =
         Plugins::open(limits, &data, metrics.plugin.clone(), offer, Tasks::default()).unwrap();
+    let resources = resource::Config::default();
+    let reconciler = Reconciler::new(reconcile::Parts {
+        store: store.clone(),
+        plugins: Arc::clone(&plugins),
+        operations: operations.clone(),
+        secrets: secrets.clone(),
+        config: resources.clone(),
+        tasks: Tasks::default(),
+    });
+    let writes = Writes::new(writes::Parts {
+        store: store.clone(),
+        writer: Writer::start(&store, &Tasks::default()),
+        operations: operations.clone(),
+        secrets: secrets.clone(),
+        reconciler,
+        config: resources,
+        tasks: Tasks::default(),
+    });
+    let attempts = Attempts::new(store.clone(), &idempotency::Config::default(), Tasks::default());
+    let writing = Writing { writes, attempts, secrets };
     let migrations = Migrations::new(store.clone(), fences, migration::Config::default());
     let tasks_of_plugins = Tasks::default();
     let folders = Folders { bundles: data.join("bundles"), elements: None };
@@ -83,7 +110,8 @@ async fn start() -> Daemon {
     )
     .unwrap();
     let config = Config { listen: SocketAddr::from(([127, 0, 0, 1], 0)), ..Config::default() };
-    let state = Arc::new(State::new(config, identity, metrics, elements, page_key, tasks.clone()));
+    let state =
+        Arc::new(State::new(config, identity, metrics, elements, writing, page_key, tasks.clone()));
     let listener = Listener::bind(&state.config).await.unwrap();
     let address = listener.local_addr();
     let metrics = state.metrics.http.clone();

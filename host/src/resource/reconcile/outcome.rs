@@ -5,13 +5,13 @@
 
 use std::time::Duration;
 
-use plugin_abi::descriptor::Policy;
 use plugin_abi::resource::{Condition, ConditionStatus, Outcome, ReconcileAnswer};
 use serde_json::{Map, Value};
 
 use crate::model::ResourceModel;
 use crate::resource::condition::{self, RECONCILING, STALLED};
 use crate::resource::row::Row;
+use crate::resource::said;
 use crate::timestamp::Timestamp;
 
 /// The reason of a failure that is the plugin's own: what it said makes no sense.
@@ -79,7 +79,7 @@ pub(super) fn take(
     now: Timestamp,
 ) -> Next {
     let ReconcileAnswer { outcome, mut fields, conditions } = answer;
-    if let Err(message) = may_say(model, &fields) {
+    if let Err(message) = said::check(model, &fields) {
         return fail(row, now, NONSENSE, message, Retry::BackOff);
     }
     let said = condition::say_plugins(&mut row.conditions, conditions, generation, now);
@@ -168,30 +168,6 @@ fn say(
     let (r#type, reason, message) = (r#type.to_owned(), reason.to_owned(), message.to_owned());
     let said = Condition { r#type, status, reason, message };
     condition::say(&mut row.conditions, said, row.generation, now);
-}
-
-/// Whether a plugin may say these fields.
-pub(super) fn may_say(model: &ResourceModel, fields: &Map<String, Value>) -> Result<(), String> {
-    for (name, value) in fields {
-        let Some(field) = model.field(name) else {
-            return Err(format!("the plugin says a field `{name}`, which it did not declare"));
-        };
-        match field.declared.policy {
-            Policy::Ro | Policy::ShownOnce | Policy::Hidden => {}
-            Policy::Rw | Policy::WriteOnce | Policy::WriteOnly => {
-                return Err(format!("the plugin says field `{name}`, which is its users' to say"));
-            }
-        }
-        if !value.is_null()
-            && let Err(faults) = field.check(value)
-        {
-            let fault = faults.first().map_or("", |fault| &fault.message);
-            return Err(format!(
-                "the plugin says a field `{name}` that its schema refuses: {fault}"
-            ));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

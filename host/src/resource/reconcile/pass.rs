@@ -44,6 +44,9 @@ pub(super) enum Error {
     /// The journal of events.
     #[error(transparent)]
     Event(#[from] crate::event::Error),
+    /// The operations.
+    #[error(transparent)]
+    Operation(#[from] crate::operation::Error),
 }
 
 /// What was learned of a resource by the passes before.
@@ -195,7 +198,7 @@ impl Found {
         if took_too_long {
             outcome::stall(&mut after, &next, now);
         }
-        self.settle(&mut after, now);
+        status::settle(&self.model, &mut after, now);
         if after != before {
             after.revision += 1;
             after.updated_at = now;
@@ -219,28 +222,20 @@ impl Found {
         };
         rows::delete(&transaction, &self.model, last.id).await?;
         last.revision += 1;
+        if let Some(operation) = &operation {
+            parts.operations.succeed_in(&transaction, operation.id, "it is deleted").await?;
+        }
         self.tell(&transaction, &last, Change::Deleted, operation.as_ref()).await?;
         transaction.commit().await?;
         parts.operations.events().committed();
-        work.begin(&parts.operations, &last).await;
-        work.report.succeed("it is deleted", Value::Null).await;
+        if let Some(operation) = operation {
+            parts.operations.ended(operation.id);
+            work.report.leave(operation.id);
+        }
         if let Some((parent, id)) = self.family.parent() {
             of.wake(&parent.slug, parent.collection(), id);
         }
         Ok(())
-    }
-
-    /// Judges a row anew.
-    fn settle(&self, row: &mut Row, now: Timestamp) {
-        let facts = status::Facts {
-            is_reconciled: self.model.has(Hook::Reconcile),
-            is_deleting: row.deleting_at.is_some(),
-            generation: row.generation,
-            observed_generation: row.observed_generation,
-            conditions: &row.conditions,
-        };
-        (row.status, row.status_message, row.conditions) =
-            status::settle(facts, row.conditions.clone(), now);
     }
 
     /// Tells of a change, in its transaction; `last` is the operation that the resource is in.
@@ -251,9 +246,9 @@ impl Found {
         change: Change,
         last: Option<&Operation>,
     ) -> Result<(), crate::event::Error> {
-        let (model, family, available) = (&*self.model, &self.family, self.available);
+        let (model, instance, available) = (&*self.model, self.family.instance(), self.available);
         let requester = &Requester::daemon();
-        News { change, model, row, family, last, available, requester }.tell(db).await
+        News { change, model, row, instance, last, available, requester }.tell(db).await
     }
 
     /// What was done with it last. It is shown with the resource, so it is no reason to fail.

@@ -99,6 +99,7 @@ impl<W: Default> Queue<W> {
     }
 
     /// How many wait.
+    #[cfg(test)]
     pub(super) fn n_waiting(&self) -> usize {
         self.due.len()
     }

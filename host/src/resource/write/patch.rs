@@ -18,7 +18,7 @@ const STEPS_MAX: usize = 100;
 const SIZE_MAX: usize = 1024 * 1024;
 
 /// What a client wants to be otherwise.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Patch {
     /// These members, and of objects their members; null takes one away.
     Merge {

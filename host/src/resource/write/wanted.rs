@@ -22,8 +22,6 @@ use crate::resource::row::Row;
 mod members;
 mod name;
 
-pub(crate) use name::is_name;
-
 /// What clients may always say, beside the declared fields.
 const OF_ALL: [&str; 4] = ["annotations", "deletion_protection", "description", "labels"];
 

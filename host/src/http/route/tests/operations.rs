@@ -34,7 +34,7 @@ impl Daemon {
                 traceparent: None,
             },
         };
-        self.operations().create(self.store.connection(), new).await.unwrap()
+        self.operations().create(self.store.connection(), new).await.unwrap().id
     }
 
     pub(super) async fn run(&self, name: &str) -> (OperationId, Running) {

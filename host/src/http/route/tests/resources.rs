@@ -184,7 +184,7 @@ async fn what_hangs_under_one_is_found_there_and_nowhere_else() {
     land.insert("instances", &first).await;
     land.insert("instances", &second).await;
     let snapshots = testing::resource("snapshots");
-    let mut row = crate::resource::testing::row(&snapshots);
+    let mut row = resource::testing::row(&snapshots);
     row.name = "nightly".to_owned();
     (row.project, row.parent) = (land.own, Some(first.id));
     land.insert("snapshots", &row).await;

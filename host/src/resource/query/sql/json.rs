@@ -8,7 +8,7 @@ use sea_orm::sea_query::{Expr, ExprTrait};
 
 use super::super::member::Member;
 use super::super::predicate::{JsonCheck, JsonScalar};
-use super::{Template, bytewise, template};
+use super::bytewise;
 use crate::store::Backend;
 
 /// PostgreSQL: a column as `jsonb`, which cannot have the NUL that JSON can: it becomes the character next to it, which

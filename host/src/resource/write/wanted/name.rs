@@ -6,7 +6,8 @@ use uuid::Uuid;
 const CHARS_MAX: usize = 63;
 
 /// Whether a resource may be called so.
-pub(crate) fn is_name(text: &str) -> bool {
+#[cfg(test)]
+fn is_name(text: &str) -> bool {
     fault_of(text).is_none()
 }
 
