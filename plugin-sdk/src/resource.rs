@@ -109,7 +109,9 @@ mod validation;
 
 pub use plugin_abi::descriptor::TypeVersion;
 pub use plugin_abi::resource::access::FaultKind;
-pub use plugin_abi::resource::{Condition, ConditionStatus, PlannedStep, ResourceDocument};
+pub use plugin_abi::resource::{
+    Condition, ConditionStatus, FieldFault, PlannedStep, ResourceDocument,
+};
 
 pub use self::action::{Acted, Action, ActionHandler, Input, IntoActed};
 pub use self::client::{AccessError, Client, New, Page, Which};
