@@ -14,6 +14,7 @@ mod life;
 mod load;
 mod migrating;
 mod operations;
+mod resources;
 mod rollout;
 mod serving;
 mod swap;
