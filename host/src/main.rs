@@ -23,6 +23,7 @@ use crate::migration::Migrations;
 use crate::operation::Operations;
 use crate::plugin::Plugins;
 use crate::resource::reconcile::{self, Reconciler};
+use crate::resource::sealed::Pending;
 use crate::resource::usage::Instances;
 use crate::resource::write::{Writes, writes};
 use crate::rollout::{Elements, Folders};
@@ -206,10 +207,13 @@ async fn bring_about(
         operations: operations.clone(),
         secrets: secrets.clone(),
         reconciler: reconciler.clone(),
+        plugins: Arc::clone(plugins),
+        pending: Pending::default(),
         config: config.resource.clone(),
         tasks: plugin_side.clone(),
     });
     writes.end_interrupted().await;
+    plugins.offer.lead_to(&writes);
     plugin_side.spawn("resources", reconciler.follow());
     let attempts = Attempts::new(store.clone(), &config.idempotency, plugin_side.clone());
     attempts.prune_by_period();

@@ -11,20 +11,25 @@ use std::time::Duration;
 use plugin_abi::database::{Backend, DATABASE_SERVICE};
 use plugin_abi::message::{CallId, RequestId};
 use plugin_abi::record::{Level, LogRecord, MetricRecord};
+use plugin_abi::resource::access::RESOURCES_SERVICE;
+use plugin_abi::secret::SECRETS_SERVICE;
 use plugin_abi::wire::WireError;
 use plugin_abi::{AbiError, ErrorCode};
 
 use crate::plugin::conversation::Conversation;
 use crate::plugin::identity::Identity;
+use crate::resource::write::Writes;
 use crate::shutdown::Tasks;
 use crate::store;
 use crate::store::fence::Fences;
 
 mod database;
 pub(crate) mod measurements;
+pub(crate) mod resources;
 
 use database::Database;
 pub(crate) use measurements::Measurements;
+use resources::{Resources, Way};
 
 /// How often connections are looked for that nobody has used for a while.
 const CLOSE_IDLE_EVERY: Duration = Duration::from_secs(5);
@@ -33,6 +38,8 @@ const CLOSE_IDLE_EVERY: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Offer {
     fences: Fences,
+    /// Where declared resources are.
+    resources: Way,
     /// What services do for plugins, they do in these.
     tasks: Tasks,
 }
@@ -41,13 +48,19 @@ impl Offer {
     /// An offer of the store's tables, each plugin's own behind its fence.
     pub(crate) fn new(fences: Fences, tasks: Tasks) -> Self {
         tasks.spawn("idle connections of plugins", close_idle(fences.clone(), tasks.clone()));
-        Self { fences, tasks }
+        Self { fences, resources: Way::default(), tasks }
+    }
+
+    /// From now on plugins reach their declared resources, by `writes`. Who says so second is not heard.
+    pub(crate) fn lead_to(&self, writes: &Writes) {
+        let _first = self.resources.set(writes.downgrade());
     }
 
     /// The services of the generation that `identity` names. Nothing is opened for it yet.
     pub(crate) fn of(&self, identity: Identity) -> Services {
         let database = Database::new(&self.fences, &identity.element, &self.tasks);
-        Services::with(identity, Some(database))
+        let resources = Resources::new(&identity.element, &self.resources, &self.tasks);
+        Services::with(identity, Some(Own { database, resources }))
     }
 
     /// Which database a plugin writes its SQL for.
@@ -80,9 +93,16 @@ pub(crate) struct Services {
 struct Inner {
     identity: Identity,
     /// Not there in a probe.
-    database: Option<Database>,
+    own: Option<Own>,
     measurements: Measurements,
     n_panics: AtomicU64,
+}
+
+/// What answers in the name of one generation.
+#[derive(Debug)]
+struct Own {
+    database: Database,
+    resources: Resources,
 }
 
 /// An event of the plugin at a level, tagged with whose it is. Levels are constants of a call site, so
@@ -105,9 +125,9 @@ impl Services {
         Self::with(identity, None)
     }
 
-    fn with(identity: Identity, database: Option<Database>) -> Self {
+    fn with(identity: Identity, own: Option<Own>) -> Self {
         let measurements = Measurements::default();
-        let inner = Inner { identity, database, measurements, n_panics: AtomicU64::new(0) };
+        let inner = Inner { identity, own, measurements, n_panics: AtomicU64::new(0) };
         Self { inner: Arc::new(inner) }
     }
 
@@ -122,9 +142,11 @@ impl Services {
         let refuse = |code, message: String| {
             conversation.complete(call, Err(AbiError::new(code, message)));
         };
-        match (service, &self.inner.database) {
-            (DATABASE_SERVICE, Some(database)) => database.ask(conversation, call, payload),
-            (DATABASE_SERVICE, None) => {
+        match (service, &self.inner.own) {
+            (DATABASE_SERVICE, Some(own)) => own.database.ask(conversation, call, payload),
+            (RESOURCES_SERVICE, Some(own)) => own.resources.ask(conversation, call, payload),
+            (SECRETS_SERVICE, Some(own)) => own.resources.ask_secret(conversation, call, payload),
+            (DATABASE_SERVICE | RESOURCES_SERVICE | SECRETS_SERVICE, None) => {
                 refuse(ErrorCode::Unavailable, "a probe has no database".to_owned());
             }
             (unknown, _) => {
@@ -136,14 +158,15 @@ impl Services {
 
     /// Stops what services do for a plugin that is gone.
     pub(crate) fn end(&self) {
-        if let Some(database) = &self.inner.database {
+        if let Some(Own { database, resources }) = &self.inner.own {
             database.end();
+            resources.end();
         }
     }
 
     /// How many calls of the database the plugin made, and how many were answered with a fault.
     pub(crate) fn database_counted(&self) -> (u64, u64) {
-        self.inner.database.as_ref().map_or((0, 0), Database::counted)
+        self.inner.own.as_ref().map_or((0, 0), |own| own.database.counted())
     }
 
     /// Writes a line of the plugin into the log.

@@ -1,5 +1,7 @@
 //! Declared resources of a real plugin, the element `volumes`: what the daemon tells of them and serves by itself.
 
+use http::Method;
+use metapaas_tests::client::{Client, Reply};
 use metapaas_tests::daemon::{Daemon, Wanted};
 use metapaas_tests::database::Database;
 use metapaas_tests::on_each_database;
@@ -8,10 +10,39 @@ use serde_json::{Value, json};
 
 const ROOT: &str = "/v1/types/volume";
 
+mod refused;
+mod retried;
+mod written;
+
 on_each_database![a_type_says_what_it_declares_and_its_lists_are_empty_at_first];
 
+pub(crate) const INSTANCES: &str = "/v1/types/volume/instances";
+
+/// Asks for something with a document.
+pub(crate) async fn send(
+    daemon: &Daemon,
+    method: Method,
+    path: &str,
+    fields: &[(&str, &str)],
+    document: &Value,
+) -> Reply {
+    daemon.client.send(Client::document(method, path, fields, document)).await
+}
+
+/// A volume of 1 GB, which is there when this returns.
+pub(crate) async fn volume(daemon: &Daemon, name: &str) -> Value {
+    let path = format!("{INSTANCES}?wait=30s");
+    let document = json!({"name": name, "size_gb": 1});
+    daemon.client.post(&path, &[], &document).await.expect(201).json()
+}
+
+/// A header of an answer.
+pub(crate) fn header<'r>(reply: &'r Reply, name: &str) -> &'r str {
+    reply.headers.get(name).map_or("", |value| value.to_str().unwrap())
+}
+
 /// A daemon that has the type `volume`.
-async fn volumes(database: Database) -> Daemon {
+pub(crate) async fn volumes(database: Database) -> Daemon {
     let plugin = Plugin::built(Workspace::Fixtures, "volumes");
     let daemon = Daemon::on(database).await;
     daemon.offer(&plugin);

@@ -8,7 +8,8 @@ use sea_orm::{ConnectionTrait, DbErr, Statement, Value as Sea};
 use uuid::Uuid;
 
 use super::kept;
-use super::row::{Part, Row};
+use super::reads::PageKey;
+use super::row::{self, Row};
 use crate::identity::ProjectId;
 use crate::model::{ResourceModel, quoted};
 use crate::store::Backend;
@@ -82,6 +83,47 @@ pub(crate) async fn count_of(
     Ok(u64::try_from(n).unwrap_or_default())
 }
 
+/// Which of a collection, in the order in which they were made.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Part {
+    /// Those under this one alone.
+    pub(crate) parent: Option<Uuid>,
+    /// Those of this project alone.
+    pub(crate) project: Option<ProjectId>,
+    /// Those behind this.
+    pub(crate) after: Option<PageKey>,
+}
+
+/// The first `n_max` of a part.
+pub(crate) async fn part(
+    db: &impl ConnectionTrait,
+    model: &ResourceModel,
+    part: Part,
+    n_max: u32,
+) -> Result<Vec<Row>, DbErr> {
+    let backend = Backend::of(db);
+    let Part { parent, project, after } = part;
+    let (mut conditions, mut values) = (vec!["TRUE".to_owned()], Vec::new());
+    let mut number = |value: Sea| {
+        values.push(value);
+        values.len()
+    };
+    if let Some(parent) = parent {
+        conditions.push(format!("parent_id = ${}", number(kept::uuid(backend, parent))));
+    }
+    if let Some(project) = project {
+        conditions.push(format!("project_id = ${}", number(kept::uuid(backend, project.uuid()))));
+    }
+    if let Some(PageKey { created_at, id }) = after {
+        let moment = number(kept::moment(backend, created_at.into_inner()));
+        let id = number(kept::uuid(backend, id));
+        conditions.push(format!("(created_at, id) > (${moment}, ${id})"));
+    }
+    let condition = conditions.join(" AND ");
+    let condition = format!("{condition} ORDER BY created_at, id LIMIT {n_max}");
+    select(db, model, &condition, values).await
+}
+
 /// What hangs under `parent`, oldest first.
 pub(crate) async fn under(
     db: &impl ConnectionTrait,
@@ -127,7 +169,7 @@ pub(crate) async fn insert(
     row: &Row,
 ) -> Result<(), DbErr> {
     let backend = Backend::of(db);
-    let values = row.values(model, backend, Part::Whole);
+    let values = row.values(model, backend, row::Part::Whole);
     db.execute_raw(statement(db, &model.sql(backend).insert, values)).await.map(drop)
 }
 
@@ -139,7 +181,7 @@ pub(crate) async fn update(
     expected_revision: i64,
 ) -> Result<bool, DbErr> {
     let backend = Backend::of(db);
-    let mut values = row.values(model, backend, Part::Changeable);
+    let mut values = row.values(model, backend, row::Part::Changeable);
     values.extend([kept::uuid(backend, row.id), Sea::from(expected_revision)]);
     let done = db.execute_raw(statement(db, &model.sql(backend).update, values)).await?;
     Ok(done.rows_affected() == 1)

@@ -2,14 +2,13 @@
 
 use plugin_abi::descriptor::Kind;
 use plugin_abi::resource::{Condition, ResourceDocument};
+use plugin_abi::secret::REFERENCE_MEMBER;
 use serde_json::{Map, Value, json};
 
 use super::condition::KeptCondition;
 use super::row::Row;
+use super::sealed;
 use crate::model::ResourceModel;
-
-/// The only member of a reference to a secret.
-const REFERENCE: &str = "$secret";
 
 /// The document of `row`, which hangs under `parent`.
 pub(crate) fn of(
@@ -41,7 +40,8 @@ fn fields(model: &ResourceModel, row: &Row) -> Map<String, Value> {
         let value = row.fields.get(name).cloned().unwrap_or_default();
         let value = match field.declared.kind {
             Kind::Secret if !value.is_null() => {
-                json!({ REFERENCE: reference(model, row, name) })
+                let sealed = value.as_str().unwrap_or_default();
+                json!({ REFERENCE_MEMBER: sealed::reference(model, row, name, sealed) })
             }
             Kind::Secret
             | Kind::Text
@@ -54,11 +54,6 @@ fn fields(model: &ResourceModel, row: &Row) -> Map<String, Value> {
         (name.clone(), value)
     });
     shown.collect()
-}
-
-/// What a secret is called between host and plugin: its table, row and column.
-fn reference(model: &ResourceModel, row: &Row, field: &str) -> String {
-    format!("{}/{}/{field}", model.table(), row.id)
 }
 
 fn texts(pairs: &std::collections::BTreeMap<String, String>) -> Map<String, Value> {

@@ -10,6 +10,7 @@
 //! | [`refused`] | why something is not written |
 //! | [`advice`] | what the plugin says to it before |
 //! | [`create`], [`change`], [`delete`], [`act`] | what is done to a resource |
+//! | [`say`] | what its plugin notes of it |
 //! | [`interrupted`] | what a crash left of that |
 //! | [`ledger`] | what is written beside the row: operation, event, kept answer |
 //!
@@ -32,6 +33,7 @@ pub(crate) mod objection;
 pub(crate) mod patch;
 pub(crate) mod precondition;
 pub(crate) mod refused;
+mod say;
 #[cfg(test)]
 mod tests;
 pub(crate) mod wanted;
@@ -39,4 +41,4 @@ pub(crate) mod writes;
 
 pub(crate) use create::New;
 pub(crate) use refused::Refused;
-pub(crate) use writes::{Ask, Collection, Effect, Kept, Mode, Writes, Written};
+pub(crate) use writes::{Ask, Collection, Effect, Kept, Mode, WeakWrites, Writes, Written};

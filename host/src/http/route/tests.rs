@@ -91,6 +91,8 @@ async fn start() -> Daemon {
         operations: operations.clone(),
         secrets: secrets.clone(),
         reconciler,
+        plugins: Arc::clone(&plugins),
+        pending: resource::sealed::Pending::default(),
         config: resources,
         tasks: Tasks::default(),
     });

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use plugin_abi::resource::{ActionAnswer, ActionQuestion, ConditionStatus, action_hook_name};
+use plugin_abi::resource::{
+    ActionAnswer, ActionQuestion, Condition, ConditionStatus, action_hook_name,
+};
 use sea_orm::DatabaseTransaction;
 use serde_json::Value;
 use uuid::Uuid;
@@ -23,7 +25,7 @@ use crate::plugin::hook;
 use crate::resource::condition::{self, STALLED};
 use crate::resource::family::Family;
 use crate::resource::row::Row;
-use crate::resource::{rows, said, status, view};
+use crate::resource::{rows, status, view};
 use crate::store::writer::Work;
 use crate::timestamp::Timestamp;
 
@@ -144,24 +146,7 @@ impl Writes {
         if fields.is_empty() && conditions.is_empty() {
             return Ok(output);
         }
-        said::check(model, &fields).map_err(Refused::Nonsense)?;
-        let transaction = self.parts().store.begin().await?;
-        let mut row = rows::held(&transaction, model, id).await?.ok_or(Refused::Gone)?;
-        let (revision, now) = (row.revision, Timestamp::now());
-        let sealed = self.sealed(&ask.collection, &row, fields);
-        row.fields.extend(sealed.fields);
-        let generation = row.generation;
-        condition::add_plugins(&mut row.conditions, conditions, generation, now)
-            .map_err(|error| Refused::Nonsense(error.to_string()))?;
-        status::settle(model, &mut row, now);
-        row.revision += 1;
-        row.updated_at = now;
-        rows::update(&transaction, model, &row, revision).await?;
-        let ledger = Ledger { writes: self, db: &transaction, ask, instance };
-        let last = ledger.last(&row).await?;
-        ledger.tell(Change::Modified, model, &row, last.as_ref()).await?;
-        transaction.commit().await?;
-        self.parts().operations.events().committed();
+        self.say(ask, id, instance, fields, conditions).await?;
         Ok(output)
     }
 }
@@ -213,7 +198,7 @@ impl Work for Acting {
         if act.verb == RETRY {
             let (r#type, reason) = (STALLED.to_owned(), "Retrying".to_owned());
             let (status, message) = (ConditionStatus::False, String::new());
-            let said = plugin_abi::resource::Condition { r#type, status, reason, message };
+            let said = Condition { r#type, status, reason, message };
             let generation = row.generation;
             condition::say(&mut row.conditions, said, generation, now);
             status::settle(model, &mut row, now);

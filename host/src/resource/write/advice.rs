@@ -40,6 +40,8 @@ impl Writes {
         else {
             return Ok(Advice::default());
         };
+        // What is not written yet can be opened while the hook is answered.
+        let _held = self.pending().hold(model, new);
         let family = Family::of(self.parts().store.connection(), r#type, model, new).await?;
         let seen = |row: &Row| -> ResourceDocument { view::of(model, row, family.parent_view()) };
         let question = ValidateQuestion { old: old.map(seen), new: seen(new) };

@@ -5,6 +5,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::advice::Advice;
 use super::ledger::{Ledger, Told};
 use super::objection::{Objection, Objections, Why, pointer};
 use super::wanted::Wanted;
@@ -16,6 +17,7 @@ use crate::identity::quota::{self, Measure};
 use crate::model::INSTANCES;
 use crate::resource::row::Row;
 use crate::resource::rows::{self, Key};
+use crate::resource::said;
 use crate::resource::status::{self, Status};
 use crate::secret::{Place, SecretText};
 use crate::store::writer::Work;
@@ -41,12 +43,38 @@ impl Writes {
     /// # Cancellation
     /// One that was begun is written.
     pub(crate) async fn create(&self, ask: Ask, new: New) -> Result<Written, Refused> {
-        let New { project, parent, members } = new;
-        let model = &ask.collection.model;
-        let wanted = Wanted::new(model, members).map_err(Refused::Objections)?;
-        let mut row = self.new_row(&ask, project, parent.map(|(parent, _top)| parent), wanted);
+        let parent = new.parent;
+        let row = self.new_row(&ask, new)?;
         let advice = self.advice(&ask.collection, None, &row, ask.mode).await?;
+        self.insert(ask, row, parent, advice).await
+    }
+
+    /// Makes a resource that its plugin asks for, with what it says of it.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub(crate) async fn create_for_plugin(
+        &self,
+        ask: Ask,
+        new: New,
+        said: Map<String, Value>,
+    ) -> Result<Written, Refused> {
+        said::check(&ask.collection.model, &said).map_err(Refused::Nonsense)?;
+        let parent = new.parent;
+        let row = self.new_row(&ask, new)?;
+        let advice = self.sealed(&ask.collection, &row, said);
+        self.insert(ask, row, parent, advice).await
+    }
+
+    async fn insert(
+        &self,
+        ask: Ask,
+        mut row: Row,
+        parent: Option<(Uuid, Uuid)>,
+        advice: Advice,
+    ) -> Result<Written, Refused> {
         row.fields.extend(advice.fields);
+        let model = &ask.collection.model;
         let now = row.created_at;
         status::settle(model, &mut row, now);
         let instance = parent.map_or(row.id, |(_parent, top)| top);
@@ -54,13 +82,15 @@ impl Writes {
         self.write(work).await
     }
 
-    fn new_row(&self, ask: &Ask, project: ProjectId, parent: Option<Uuid>, wanted: Wanted) -> Row {
+    fn new_row(&self, ask: &Ask, new: New) -> Result<Row, Refused> {
+        let New { project, parent, members } = new;
         let (id, now) = (Uuid::now_v7(), Timestamp::now());
         let model = &ask.collection.model;
+        let wanted = Wanted::new(model, members).map_err(Refused::Objections)?;
         let mut row = Row {
             id,
             project,
-            parent,
+            parent: parent.map(|(parent, _top)| parent),
             name: String::new(),
             description: String::new(),
             labels: [].into(),
@@ -81,7 +111,7 @@ impl Writes {
         };
         row.name.clone_from(&wanted.name);
         self.put(&ask.collection, &mut row, wanted);
-        row
+        Ok(row)
     }
 
     /// Makes `row` what is wanted of it; what its plugin says of it stays.

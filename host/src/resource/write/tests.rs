@@ -25,6 +25,7 @@ use crate::resource::document::Available;
 use crate::resource::reconcile::{self, Reconciler};
 use crate::resource::row::Row;
 use crate::resource::rows;
+use crate::resource::sealed::Pending;
 use crate::resource::status::Status;
 use crate::resource::testing::make_table;
 use crate::secret::Secrets;
@@ -56,10 +57,11 @@ impl Ground {
         let offer = Offer::new(Fences::new(store.clone(), store::Config::default()), tasks.clone());
         let (limits, metrics) = (plugin::Config::default(), Metrics::new());
         let plugins = Plugins::open(limits, &database.data, metrics.plugin, offer, tasks.clone());
+        let plugins = plugins.unwrap();
         let (secrets, config) = (Secrets::for_tests(), Config::default());
         let reconciler = Reconciler::new(reconcile::Parts {
             store: store.clone(),
-            plugins: plugins.unwrap(),
+            plugins: Arc::clone(&plugins),
             operations: operations.clone(),
             secrets: secrets.clone(),
             config: config.clone(),
@@ -71,6 +73,8 @@ impl Ground {
             operations: operations.clone(),
             secrets,
             reconciler,
+            plugins,
+            pending: Pending::default(),
             config,
             tasks,
         });

@@ -1,9 +1,10 @@
 //! Who writes, for whom, and what came of it.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use plugin_abi::resource::PlannedStep;
+use sea_orm::DatabaseConnection;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -11,10 +12,13 @@ use super::Refused;
 use crate::idempotency::{Answer, First};
 use crate::model::{ResourceModel, TypeModel};
 use crate::operation::{Operation, Operations, Requester};
+use crate::plugin::Plugins;
 use crate::plugin::generation::Generation;
+use crate::plugin::table::{ServedType, Tables};
 use crate::resource::Config;
 use crate::resource::document::{Available, Seen, Shown};
 use crate::resource::reconcile::Reconciler;
+use crate::resource::sealed::Pending;
 use crate::secret::Secrets;
 use crate::shutdown::Tasks;
 use crate::store::Store;
@@ -23,6 +27,10 @@ use crate::store::writer::{Work, Writer};
 /// Writes resources for clients. Clones are the same.
 #[derive(Debug, Clone)]
 pub(crate) struct Writes(Arc<Parts>);
+
+/// See [`Writes::downgrade`].
+#[derive(Debug, Clone)]
+pub(crate) struct WeakWrites(Weak<Parts>);
 
 /// What writing needs.
 #[derive(Debug)]
@@ -37,6 +45,10 @@ pub(crate) struct Parts {
     pub(crate) secrets: Secrets,
     /// Who brings about what is wanted.
     pub(crate) reconciler: Reconciler,
+    /// Whose resources they are.
+    pub(crate) plugins: Arc<Plugins>,
+    /// What hooks are asked about and is not written yet.
+    pub(crate) pending: Pending,
     /// The limits of hooks.
     pub(crate) config: Config,
     /// The owner of the actions that go on after their answer.
@@ -128,6 +140,36 @@ impl Writes {
         &self.0
     }
 
+    /// What is read before a write.
+    pub(crate) fn connection(&self) -> &DatabaseConnection {
+        self.0.store.connection()
+    }
+
+    /// What types there are, and who answers for them.
+    pub(crate) fn tables(&self) -> &Tables {
+        &self.0.plugins.tables
+    }
+
+    /// What is kept secret.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        &self.0.secrets
+    }
+
+    /// What hooks are asked about and is not written yet.
+    pub(crate) fn pending(&self) -> &Pending {
+        &self.0.pending
+    }
+
+    /// Has a resource looked at now.
+    pub(crate) fn wake(&self, model: &ResourceModel, id: Uuid) {
+        self.0.reconciler.wake(&model.slug, model.collection(), id);
+    }
+
+    /// A handle that keeps nothing alive: plugins have it, and are kept by what it leads to.
+    pub(crate) fn downgrade(&self) -> WeakWrites {
+        WeakWrites(Arc::downgrade(&self.0))
+    }
+
     /// Does `work`; one that is only rehearsed comes to what it would.
     pub(super) async fn write<W>(&self, work: W) -> Result<Written, Refused>
     where
@@ -142,11 +184,33 @@ impl Writes {
     /// After a commit: who watches is told, and what was written is looked at.
     pub(super) fn committed(&self, model: &ResourceModel, id: Uuid) {
         self.0.operations.events().committed();
-        self.0.reconciler.wake(&model.slug, model.collection(), id);
+        self.wake(model, id);
+    }
+}
+
+impl WeakWrites {
+    /// The way to write, if the daemon still has it.
+    pub(crate) fn upgrade(&self) -> Option<Writes> {
+        self.0.upgrade().map(Writes)
     }
 }
 
 impl Collection {
+    /// One of a type, as the table has it.
+    pub(crate) fn of(served: &ServedType, model: &Arc<ResourceModel>) -> Self {
+        let published = served.published();
+        let available = match published {
+            Some(_published) => Available::Since(served.since),
+            None => Available::NotSince(served.since),
+        };
+        Self {
+            r#type: Arc::clone(&served.model),
+            model: Arc::clone(model),
+            available,
+            generation: published.map(|published| Arc::clone(&published.generation)),
+        }
+    }
+
     /// How a whole document of it is seen.
     pub(crate) fn seen(&self) -> Seen {
         Seen { available: self.available, fields: None }

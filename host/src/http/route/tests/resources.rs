@@ -1,6 +1,7 @@
 //! Reading declared resources, over a socket, while nobody answers for their type.
 
 use sea_orm::ConnectionTrait;
+use uuid::Uuid;
 
 use super::*;
 use crate::identity::ProjectId;
@@ -146,6 +147,66 @@ async fn what_is_not_there_is_told_and_what_belongs_to_nobody_we_know_is_not_the
     let token = format!("authorization: Bearer {}\r\n", land.daemon.token);
     let other = land.daemon.ask_with("TRACE", INSTANCES, &token).await;
     assert_eq!(other.status(), "405");
+}
+
+/// Nobody answers for the type: what only its plugin could check is not taken, a deletion is written down.
+#[tokio::test]
+async fn while_the_plugin_is_away_nothing_is_written_but_deletions() {
+    let land = Land::start().await;
+    let row = Row { deletion_protection: false, ..full_row("first", land.own) };
+    land.insert("instances", &row).await;
+    let token = format!("authorization: Bearer {}\r\n", land.daemon.token);
+    let one = format!("{INSTANCES}/first");
+    for (method, path) in [
+        ("POST", INSTANCES.to_owned()),
+        ("PATCH", one.clone()),
+        ("PUT", one.clone()),
+        ("POST", format!("{one}/actions/grow")),
+        ("POST", format!("{one}/actions/retry")),
+    ] {
+        let refused = land.daemon.ask_with(method, &path, &token).await;
+        let code = refused.json()["code"].clone();
+        assert_eq!((refused.status(), &code), ("503", &"PLUGIN_UNAVAILABLE".into()), "{method}");
+        assert!(refused.head.contains("retry-after: "), "{}", refused.head);
+    }
+    let deleted = land.daemon.ask_with("DELETE", &one, &token).await;
+    assert_eq!(deleted.status(), "202", "{}", deleted.body);
+    assert_eq!(deleted.json()["kind"], "demo.instance.delete");
+    assert_eq!(land.ask(&one).await.json()["status"], "DELETING");
+    let unknown = land.daemon.ask_with("DELETE", &format!("{INSTANCES}/none"), &token).await;
+    assert_eq!(unknown.status(), "404");
+}
+
+/// What may be read and not changed is refused; what may not be read is told like what is not there.
+#[tokio::test]
+async fn who_may_only_read_changes_nothing() {
+    let land = Land::start().await;
+    let (own, foreign) = (full_row("own", land.own), full_row("foreign", project()));
+    land.insert("instances", &own).await;
+    land.insert("instances", &foreign).await;
+    let key = land.account("viewer", r#"{"project": "default"}"#).await;
+    let key = format!("x-api-key: {key}\r\n");
+    for (method, below) in [
+        ("PATCH", ""),
+        ("PUT", ""),
+        ("DELETE", ""),
+        ("POST", "/actions/grow"),
+        ("POST", "/snapshots"),
+    ] {
+        let ask = async |id: &str| {
+            let path = format!("{INSTANCES}/{id}{below}");
+            land.daemon.ask_with(method, &path, &key).await
+        };
+        let refused = ask(&own.id.to_string()).await;
+        assert_eq!(refused.status(), "403", "{method} {below}: {}", refused.body);
+        let id = foreign.id.to_string();
+        let hidden = ask(&id).await;
+        assert_eq!(hidden.status(), "404", "{method} {below}: {}", hidden.body);
+        let nobody = Uuid::now_v7().to_string();
+        assert_eq!(hidden.body.replace(&id, &nobody), ask(&nobody).await.body);
+    }
+    let made = land.daemon.ask_with("POST", INSTANCES, &key).await;
+    assert_eq!(made.status(), "403");
 }
 
 #[tokio::test]
