@@ -11,6 +11,7 @@
 //! | [`news`] | what is told of a change |
 //! | [`mod@write`] | what clients change: read, checked, written |
 //! | [`reconcile`] | having its plugin bring it about |
+//! | [`own`] | what plugins do with theirs beside their hooks |
 //! | [`reads`] | reading for clients: one, or a page |
 //! | [`usage`] | how many of them projects have |
 //! | [`kept`] | how values are kept, on each database |
@@ -25,6 +26,7 @@ pub(crate) mod document;
 pub(crate) mod family;
 pub(crate) mod kept;
 pub(crate) mod news;
+pub(crate) mod own;
 pub(crate) mod query;
 pub(crate) mod reads;
 pub(crate) mod reconcile;

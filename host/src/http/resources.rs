@@ -20,9 +20,9 @@ use super::request_id::RequestId;
 use super::{Body, State, access, respond};
 use crate::identity::{Caller, Forbidden, ProjectError, ProjectId, Scope, Visible};
 use crate::model::ResourceModel;
-use crate::plugin::table::{ServedType, TYPES_PREFIX, Table};
+use crate::plugin::table::{TYPES_PREFIX, Table};
+use crate::resource::document::Seen;
 use crate::resource::document::Shown;
-use crate::resource::document::{Available, Seen};
 use crate::resource::query::{self, Members, Selection};
 use crate::resource::rows::Key;
 use crate::resource::write::Collection;
@@ -33,6 +33,7 @@ mod create;
 mod delete;
 mod list;
 mod one;
+mod watching;
 mod write;
 
 /// So many projects are named to whoever named none.
@@ -104,23 +105,8 @@ impl Place {
                     continue;
                 }
             };
-            return Some(Self { collection: of_table(served, model), above, what });
+            return Some(Self { collection: Collection::of(served, model), above, what });
         }
-    }
-}
-
-/// A collection as the table has it now.
-fn of_table(served: &ServedType, model: &Arc<ResourceModel>) -> Collection {
-    let published = served.published();
-    let available = match published {
-        Some(_published) => Available::Since(served.since),
-        None => Available::NotSince(served.since),
-    };
-    Collection {
-        r#type: Arc::clone(&served.model),
-        model: Arc::clone(model),
-        available,
-        generation: published.map(|published| Arc::clone(&published.generation)),
     }
 }
 

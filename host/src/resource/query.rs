@@ -189,10 +189,6 @@ impl Selection {
     }
 
     /// Whether it lets this document through, which must have all of its members.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "what is watched is narrowed by it, once resources can be")
-    )]
     pub(crate) fn matches(&self, document: &Value) -> bool {
         self.predicate.matches(document)
     }

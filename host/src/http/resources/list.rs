@@ -9,35 +9,76 @@ use ::http::Response;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::watching::{OfResources, PART, Wanted};
 use super::{Asked, not_found};
 use crate::http::paging::{self, Behind, Last, Paging, TOTAL_SIZE};
 use crate::http::problem::Problem;
 use crate::http::query::Query;
+use crate::http::watch::{self, Filters};
 use crate::http::{Body, access, respond};
 use crate::identity::{ProjectId, Visible};
 use crate::resource::document::Seen;
 use crate::resource::document::Shown;
-use crate::resource::query::{self, Members, Order, Selection};
+use crate::resource::query::{self, FieldMask, Members, Order, Selection};
 use crate::resource::reads::{End, Page, PageOf};
 
-/// Answers with the part of the collection that is asked for.
+/// Answers with the part of the collection that is asked for, or with all of it and what becomes of it.
 pub(super) async fn answer(asked: &Asked<'_>) -> Result<Response<Body>, Problem> {
+    let query = Query::of(&asked.head.uri);
+    let own = [TOTAL_SIZE, access::PROJECT_PARAMETER];
+    let known = [&query::PARAMETERS[..], &own, &watch::PARAMETERS, &paging::PARAMETERS].concat();
+    query.only(&known)?;
+    match watch::asked(&query, &asked.head.headers)? {
+        Some(watched) => follow(asked, &query, watched).await,
+        None => page(asked, &query).await,
+    }
+}
+
+async fn follow(
+    asked: &Asked<'_>,
+    query: &Query,
+    watched: watch::Asked,
+) -> Result<Response<Body>, Problem> {
+    let model = &asked.place.collection.model;
+    let permission = model.permission("watch");
+    let parent = asked.parent(&permission).await?;
+    asked.listed(&permission, parent.as_ref())?;
+    let members = Members::of(&model.declared);
+    let (selection, fields) = selected(query, &members, PART)?;
+    let asks_for_all = query::Asked { order_by: None, ..asked_of(query) }.is_nothing();
+    let filters = if asks_for_all { Filters::Nothing } else { Filters::Something };
+    let parent = parent.map(|(parent, top)| (parent.id, parent.project, top));
+    let wanted = Wanted { selection, filters, fields, only: None };
+    let source = OfResources::new(asked, parent, wanted);
+    watch::objects(asked.state, &asked.head.uri, asked.caller.clone(), watched, source).await
+}
+
+fn asked_of(query: &Query) -> query::Asked<'_> {
+    query::Asked::of(|name| query.get(name))
+}
+
+/// Which of the collection, and what of each.
+fn selected(
+    query: &Query,
+    members: &Members,
+    limit: u64,
+) -> Result<(Selection, Option<Arc<FieldMask>>), Problem> {
+    let refused = |error| respond::query(&error);
+    let selection = Selection::parse(members, &asked_of(query), limit).map_err(refused)?;
+    let fields = query.get(query::FIELDS).map(|text| query::fields(members, text).map(Arc::new));
+    Ok((selection, fields.transpose().map_err(refused)?))
+}
+
+async fn page(asked: &Asked<'_>, query: &Query) -> Result<Response<Body>, Problem> {
     let Asked { state, place, head, .. } = *asked;
     let model = &place.collection.model;
-    let query = Query::of(&head.uri);
-    let own = [TOTAL_SIZE, access::PROJECT_PARAMETER];
-    query.only(&[&query::PARAMETERS[..], &own, &paging::PARAMETERS].concat())?;
     let permission = model.permission("list");
     let parent = asked.parent(&permission).await?;
     let visible = asked.listed(&permission, parent.as_ref())?;
-    let paging = Paging::of(&head.uri, &query, &state.page_key)?;
+    let paging = Paging::of(&head.uri, query, &state.page_key)?;
     let members = Members::of(&model.declared);
-    let wanted = query::Asked::of(|name| query.get(name));
     let is_counted = query.flag(TOTAL_SIZE)?;
-    let refused = |error| respond::query(&error);
-    let selection = Selection::parse(&members, &wanted, paging.size()).map_err(refused)?;
-    let fields = query.get(query::FIELDS).map(|text| query::fields(&members, text).map(Arc::new));
-    let fields = fields.transpose().map_err(refused)?;
+    let (selection, fields) = selected(query, &members, paging.size())?;
     let above = parent.as_ref().map(|(parent, _instance)| parent.id);
     let project = parent.as_ref().map(|(parent, _instance)| parent.project).or(asked.project);
     let sees_all = covers(&visible, project);
@@ -50,7 +91,7 @@ pub(super) async fn answer(asked: &Asked<'_>) -> Result<Response<Body>, Problem>
     }
     let keys = keys_behind(asked, parent.as_ref(), &paging, &selection.order).await?;
     let seen = Seen { fields, ..asked.seen() };
-    let page = if wanted.is_nothing() && sees_all {
+    let page = if asked_of(query).is_nothing() && sees_all {
         let after = keys.as_deref().map(str::parse).transpose();
         let after = after.map_err(|_of_another_list| paging::mismatch())?;
         let place = project.map(|project| (project, above));

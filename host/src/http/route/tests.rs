@@ -36,6 +36,7 @@ use crate::store::{self, Store};
 mod operations;
 mod resources;
 mod types;
+mod watched;
 mod watching;
 
 struct Daemon {

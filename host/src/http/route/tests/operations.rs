@@ -48,7 +48,12 @@ impl Daemon {
 
     /// Begins to follow the log of an operation; the answer comes as far as `seen`.
     pub(super) async fn follow(&self, path: &str, headers: &str, seen: &str) -> Following {
-        let stream = self.send("GET", path, &format!("{}{headers}", self.bearer())).await;
+        self.follow_as(path, &format!("{}{headers}", self.bearer()), seen).await
+    }
+
+    /// The same with what these headers present.
+    pub(super) async fn follow_as(&self, path: &str, headers: &str, seen: &str) -> Following {
+        let stream = self.send("GET", path, headers).await;
         let mut following = Following { stream, text: String::new() };
         following.until(seen).await;
         following

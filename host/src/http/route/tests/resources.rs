@@ -11,17 +11,17 @@ use crate::resource::rows;
 use crate::resource::testing::{full_row, project, table};
 use crate::store::Backend;
 
-const INSTANCES: &str = "/v1/types/demo/instances";
+pub(super) const INSTANCES: &str = "/v1/types/demo/instances";
 
 /// A daemon that knows type `demo`, whose tables are there.
-struct Land {
-    daemon: Daemon,
+pub(super) struct Land {
+    pub(super) daemon: Daemon,
     /// The project that the first start makes.
-    own: ProjectId,
+    pub(super) own: ProjectId,
 }
 
 impl Land {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let daemon = start().await;
         let model = testing::model();
         for resource in model.resources() {
@@ -36,13 +36,13 @@ impl Land {
         Self { daemon, own }
     }
 
-    async fn insert(&self, collection: &str, row: &Row) {
+    pub(super) async fn insert(&self, collection: &str, row: &Row) {
         let model: Arc<ResourceModel> = testing::resource(collection);
         rows::insert(self.daemon.store.connection(), &model, row).await.unwrap();
     }
 
     /// A key of a new service account, which is a viewer in `scope`, if that is one.
-    async fn account(&self, name: &str, scope: &str) -> String {
+    pub(super) async fn account(&self, name: &str, scope: &str) -> String {
         self.make("service-accounts", format!(r#"{{"name": "{name}"}}"#)).await;
         if !scope.is_empty() {
             self.bind(name, "viewer", scope).await;
@@ -52,7 +52,7 @@ impl Land {
     }
 
     /// Gives a service account a role.
-    async fn bind(&self, name: &str, role: &str, scope: &str) {
+    pub(super) async fn bind(&self, name: &str, role: &str, scope: &str) {
         let principal = format!(r#""principal": "service-account:{name}""#);
         let binding = format!(r#"{{{principal}, "role": "{role}", "scope": {scope}}}"#);
         self.make("bindings", binding).await;
@@ -68,7 +68,7 @@ impl Land {
     }
 
     /// Asks with a key.
-    async fn ask_as(&self, key: &str, path: &str) -> Answered {
+    pub(super) async fn ask_as(&self, key: &str, path: &str) -> Answered {
         self.daemon.ask_with("GET", path, &format!("x-api-key: {key}\r\n")).await
     }
 
@@ -93,7 +93,7 @@ impl Land {
         self.daemon.ask_with("GET", path, &headers).await
     }
 
-    async fn ask(&self, path: &str) -> Answered {
+    pub(super) async fn ask(&self, path: &str) -> Answered {
         self.ask_with(path, "").await
     }
 

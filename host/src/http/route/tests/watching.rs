@@ -8,13 +8,13 @@ use super::*;
 use crate::shutdown::Outcome;
 
 /// The token of the last event that a stream has told.
-fn last_id(text: &str) -> &str {
+pub(super) fn last_id(text: &str) -> &str {
     let (_, rest) = text.rsplit_once("\nid: ").expect("something was told with a token");
     rest.split('\n').next().unwrap()
 }
 
 /// What was told, one word each, and of what.
-fn told(text: &str) -> Vec<(String, Value)> {
+pub(super) fn told(text: &str) -> Vec<(String, Value)> {
     let mut all = Vec::new();
     let mut kind = "";
     for line in text.lines() {
