@@ -8,6 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::client::Reach;
 
+mod cargo;
 mod client;
 pub(crate) mod command;
 pub(crate) mod completions;

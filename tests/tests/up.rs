@@ -27,12 +27,13 @@ const READY: &str = "Ctrl-C ends it";
 const EVENTUALLY: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// Builds both versions, and says so as cargo does.
+/// Builds both versions, and says so as cargo does, to people and to programs.
 const CARGO: &str = r#"#!/bin/sh
 case "$*" in *"--features next"*) version=0.2.0 ;; *) version=0.1.0 ;; esac
 mkdir -p examples/target/release
 cp "$version.so" examples/target/release/libmetapaas_demo.so
 echo "   Compiling metapaas-demo v0.1.0" >&2
+echo '{"target":{"kind":["cdylib"]},"filenames":["examples/target/release/libmetapaas_demo.so"]}'
 "#;
 
 /// A folder that looks like a fresh clone.

@@ -19,7 +19,6 @@ use crate::http::State;
 use crate::http::readiness::Standing;
 use crate::log;
 
-mod cargo;
 mod client;
 mod demo;
 

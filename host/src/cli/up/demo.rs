@@ -12,7 +12,8 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, bail};
 use packer::bundle::ElementName;
 
-use super::{cargo, say};
+use super::say;
+use crate::cli::cargo;
 use crate::cli::plugin::{self, Pack};
 use crate::data::DataDir;
 use crate::operation::Requester;
@@ -110,7 +111,14 @@ pub(super) async fn make(checkout: &Checkout, bundles: &Path) -> anyhow::Result<
     };
     for version in VERSIONS.iter().filter(is_old) {
         say(format!("building {ELEMENT} {} (once) …", version.number));
-        let library = cargo::build(&checkout.root, ELEMENT, version.features).await?;
+        let library = cargo::build(&cargo::Plugin {
+            manifest: &checkout.root.join("examples/Cargo.toml"),
+            package: Some(ELEMENT),
+            features: version.features,
+            // Where everything else looks for plugins, whatever CARGO_TARGET_DIR says.
+            target: Some(&checkout.root.join("examples/target")),
+        })
+        .await?;
         let out = bundles.to_owned();
         let packing = tokio::task::spawn_blocking(move || pack(library, out));
         let packed = packing.await.context("packing does not panic")??;
