@@ -3,7 +3,8 @@
 //! In reading order: a descriptor's migrations become a [`Chain`]; what is applied is the [`ledger`]; a
 //! [`plan`] says what a version needs; [`check`] reads every statement and explains what it refuses;
 //! [`run`] applies steps in a transaction each; `undo` takes back those of a rollout that failed; [`backfill`]
-//! has the plugin fill in what a step added; `purge` drops what an element owned; [`report`] shows it all.
+//! has the plugin fill in what a step added; `purge` drops what an element owned; [`report`] shows it all;
+//! [`wanted`] tells authors what their declared fields lack.
 //!
 //! Guarantees: the ledger says what the schema is, because both change in one transaction; nothing is run
 //! that was not checked against every table there is; before the switch every step suits the old code and
@@ -38,6 +39,7 @@ pub(crate) mod run;
 mod schema;
 mod transaction;
 mod undo;
+pub(crate) mod wanted;
 mod witness;
 
 pub(crate) use chain::{Chain, MigrationId};

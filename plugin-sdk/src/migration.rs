@@ -45,6 +45,22 @@
 //! Tables are named after a type of the plugin, then `_` and more: `demo_instances`. What can be checked
 //! without a database is checked when the plugin is packed: ids, dependencies, ways back. What the SQL may
 //! do, the host checks, and the database enforces.
+//!
+//! # Declared resources
+//!
+//! The fields of [declared resources](crate::resource) need columns in tables that the host has made, and indexes where
+//! they are unique or looked up. What the steps do not give yet is told and written by the command line, in the folder of
+//! the plugin:
+//!
+//! ```text
+//! metapaas plugin migration check           # exit code 0: nothing is missing, 2: something, 1: it cannot be told
+//! metapaas plugin migration new "sizes"     # writes src/migrations/m0001_sizes.rs, and the list src/migrations.rs
+//! ```
+//!
+//! Each step is a file with a fresh id, to be read and changed until it is released. The list is
+//! `migrations::all()`, for [`Plugin::migrations`](crate::Plugin::migrations) to give. A unique index over a column that
+//! has values already may refuse rows, so it is written as a contract step. Another type, a column that goes or gets a
+//! new name: that takes a decision, and is for the author to write. A bundle is packed only when nothing is missing.
 
 pub(crate) mod chain;
 #[cfg(feature = "sea-query")]

@@ -84,7 +84,8 @@
 //! ```
 //!
 //! Each field is a column that the plugin's [migrations](crate::migration) add to the resource's table,
-//! `<slug>_<collection>`; the table itself and what every resource has are the host's.
+//! `<slug>_<collection>`; the table itself and what every resource has are the host's. `metapaas plugin migration new`
+//! writes the step that is missing: see [there](crate::migration#declared-resources).
 //!
 //! # Hooks
 //!

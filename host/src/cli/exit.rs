@@ -19,8 +19,8 @@ pub(crate) enum Exit {
     Ok = 0,
     /// It failed while running; for a command of the client: what it asked for was tried, and did not succeed.
     Failed = 1,
-    /// It was refused, or asked in a way that makes no sense (clap uses the same code). For `element plan` and
-    /// `migrations plan`: there is something to do.
+    /// It was refused, or asked in a way that makes no sense (clap uses the same code). For `element plan`,
+    /// `migrations plan` and `plugin migration check`: there is something to do.
     Refused = 2,
     /// No daemon answers, or not one that can be trusted.
     Unreachable = 3,

@@ -20,6 +20,7 @@ mod query;
 mod refusal;
 mod resource;
 mod rows;
+mod shape;
 mod table;
 mod types;
 mod world;
@@ -31,6 +32,7 @@ use sqlparser::ast::Statement;
 
 use super::chain::{Author, Migration};
 pub(crate) use refusal::{Direction, Reason, Refusal};
+pub(crate) use shape::Shape;
 pub(crate) use world::{Owner, World};
 
 /// What a statement does to the list of tables.

@@ -126,7 +126,7 @@ pub(crate) enum Error {
     },
     /// A declared field has no column.
     #[error(
-        "table `{table}` has no column `{column}` for the declared field: write an expand step that adds it (`ALTER TABLE … ADD COLUMN`)"
+        "table `{table}` has no column `{column}` for the declared field: `metapaas plugin migration new NAME` writes the expand step that adds it"
     )]
     NoColumn {
         /// Which table.

@@ -57,7 +57,7 @@ async fn columns(
 }
 
 /// Whether a column that is declared so gives back what was put into it.
-fn holds(backend: Backend, declared: &str, kind: Kind) -> bool {
+pub(super) fn holds(backend: Backend, declared: &str, kind: Kind) -> bool {
     match backend {
         Backend::Postgres => match kind {
             Kind::Text | Kind::Json | Kind::Secret => {
@@ -81,7 +81,8 @@ fn holds(backend: Backend, declared: &str, kind: Kind) -> bool {
     }
 }
 
-fn wanted(kind: Kind) -> &'static str {
+/// The type of a column that holds it.
+pub(super) fn wanted(kind: Kind) -> &'static str {
     match kind {
         Kind::Text | Kind::Json | Kind::Secret => "text",
         Kind::Integer => "bigint",

@@ -19,10 +19,7 @@ pub(super) const RESERVED: [&str; 6] =
 impl World {
     /// A name as the database reads it.
     pub(super) fn fold(&self, ident: &Ident) -> String {
-        match (self.backend(), ident.quote_style) {
-            (Backend::Postgres, Some(_quoted)) => ident.value.clone(),
-            (Backend::Postgres, None) | (Backend::Sqlite, _) => ident.value.to_ascii_lowercase(),
-        }
+        folded(self.backend(), ident)
     }
 
     /// A name without a schema, or with the one where all tables are.
@@ -58,6 +55,14 @@ impl World {
         let prefixes: Vec<_> = self.prefixes().iter().map(|prefix| format!("`{prefix}`")).collect();
         let (name, prefixes) = (name.to_owned(), prefixes.join(" or "));
         Err(Reason::Name { kind, name, prefixes })
+    }
+}
+
+/// A name as a database reads it.
+pub(super) fn folded(backend: Backend, ident: &Ident) -> String {
+    match (backend, ident.quote_style) {
+        (Backend::Postgres, Some(_quoted)) => ident.value.clone(),
+        (Backend::Postgres, None) | (Backend::Sqlite, _) => ident.value.to_ascii_lowercase(),
     }
 }
 

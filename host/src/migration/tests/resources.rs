@@ -1,9 +1,11 @@
 //! Tables of declared resources: made before the plugin's own steps, and the host's ever after.
 
-use plugin_abi::descriptor::{Kind, Resource};
+use plugin_abi::descriptor::{Field, Kind, Resource, Unique};
 
 use super::*;
 use crate::migration::fields;
+use crate::migration::wanted::draft::draft;
+use crate::migration::wanted::survey;
 use crate::model::testing::{collection, field};
 
 /// A version whose type `demo` declares `instances` with a field `size`.
@@ -93,8 +95,8 @@ async fn a_field_without_a_column_that_holds_it_is_told() {
     assert_eq!(
         told("").await,
         [
-            "table `demo_instances` has no column `size` for the declared field: write an expand step that adds \
-          it (`ALTER TABLE … ADD COLUMN`)"
+            "table `demo_instances` has no column `size` for the declared field: `metapaas plugin migration new NAME` \
+          writes the expand step that adds it"
         ]
     );
     assert_eq!(
@@ -104,6 +106,48 @@ async fn a_field_without_a_column_that_holds_it_is_told() {
           `bigint`: write the steps that bring it there"
         ]
     );
+}
+
+/// A second version whose steps were drafted goes where the first is, and back.
+#[tokio::test]
+async fn what_is_drafted_is_what_a_database_takes() {
+    let kinds = [
+        Kind::Text,
+        Kind::Integer,
+        Kind::Number,
+        Kind::Boolean,
+        Kind::Timestamp,
+        Kind::Json,
+        Kind::Secret,
+    ];
+    for place in places().await {
+        let mut declared = sized("0.2.0", &[size()]);
+        let fields = &mut declared.types[0].resources[0].fields;
+        fields.extend(kinds.map(|kind| field(&format!("order{}", kind as u8), kind)));
+        fields[0].unique = Some(Unique::Project);
+        fields.push(Field { unique: Some(Unique::Type), ..field("user", Kind::Text) });
+        fields.push(Field { indexed: true, ..field("select", Kind::Text) });
+        let mut number = 10;
+        let fresh_id = || {
+            number += 1;
+            id(number)
+        };
+        let steps = draft(&declared, &survey(&declared).unwrap(), "more", fresh_id).unwrap();
+        assert_eq!(steps.len(), 2);
+        declared.migrations.extend(steps);
+        let first = chain_of(&place, &sized("0.1.0", &[size()]));
+        place.serve(&first, None).await;
+        place.run(INSERT).await;
+        let second = chain_of(&place, &declared);
+        place.migrate(&second, Some(&first)).await.unwrap();
+        fields::check(place.store.connection(), &declared).await.unwrap();
+        place.undo(&demo()).await.unwrap();
+        assert_eq!(place.ledger().await, "table of resources demo_instances size");
+        place.serve(&second, Some(&first)).await;
+        place.migrations.finalize(&second, &|_line| ()).await.unwrap();
+        assert!(place.ledger().await.ends_with("more more: what is unique"));
+        place.end().await;
+    }
 }
 
 #[tokio::test]
