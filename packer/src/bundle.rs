@@ -50,3 +50,6 @@ pub use self::place::PlaceError;
 pub use self::read::{Bundle, Fault, ReadError, head_of};
 pub use self::scan::{Found, Scan, ScanError, bundle_paths, scan_dir};
 pub use self::unpack::{UnpackError, Unpacked, unpack};
+
+pub(crate) use self::digest::Measuring;
+pub(crate) use self::quote::quote;

@@ -38,7 +38,7 @@ pub struct InvalidDigest(String);
 
 /// Takes bytes piece by piece and measures them.
 #[derive(Default)]
-pub(super) struct Measuring {
+pub(crate) struct Measuring {
     sha: Sha256,
     bytes: u64,
 }
@@ -57,6 +57,18 @@ impl Digest {
     /// Those of the reader.
     pub fn of_reader(reader: impl Read) -> io::Result<Self> {
         Ok(Measured::of_reader(reader)?.digest)
+    }
+
+    /// The 64 hex digits alone, as other formats write them.
+    #[must_use]
+    pub fn hex(&self) -> String {
+        hex::encode(self.0)
+    }
+
+    /// The 32 bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
     }
 
     /// The digest as one path component: `sha256-<hex>`.
@@ -87,13 +99,19 @@ impl Measured {
 }
 
 impl Measuring {
-    pub(super) fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.sha.update(bytes);
         self.bytes += bytes.len() as u64;
     }
 
-    pub(super) fn finish(self) -> Measured {
+    pub(crate) fn finish(self) -> Measured {
         Measured { digest: Digest(self.sha.finalize().into()), bytes: self.bytes }
+    }
+}
+
+impl From<[u8; 32]> for Digest {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 }
 

@@ -6,7 +6,7 @@
 const CHARS_MAX: usize = 200;
 
 /// `text` as it may be shown.
-pub(super) fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let mut shown: String = text.chars().take(CHARS_MAX).flat_map(char::escape_debug).collect();
     if text.chars().nth(CHARS_MAX).is_some() {
         shown.push('…');

@@ -122,7 +122,7 @@ pub(super) fn read(path: &Path, folder: &Path) -> Result<Manifest, Error> {
     let manifest = read_manifest(path, next()?)?;
     for item in &manifest.files {
         let entry = next()?;
-        if !is_plain(&item.name) || entry.path_bytes().as_ref() != item.name.as_bytes() {
+        if !is_plain(&item.name) || *entry.path_bytes() != *item.name.as_bytes() {
             return Err(damaged(lacking(&item.name)));
         }
         unpack(path, entry, item, &folder.join(&item.name))?;
@@ -145,7 +145,7 @@ fn open(path: &Path) -> Result<impl Read, Error> {
 
 fn read_manifest(path: &Path, entry: tar::Entry<'_, impl Read>) -> Result<Manifest, Error> {
     let damaged = |source| Error::Damaged { path: path.to_owned(), source };
-    if entry.path_bytes().as_ref() != MANIFEST.as_bytes() {
+    if *entry.path_bytes() != *MANIFEST.as_bytes() {
         return Err(Error::NotABackup { path: path.to_owned() });
     }
     let mut text = Vec::new();
