@@ -33,7 +33,7 @@ mod tests;
 
 pub use self::download::VerifiedFile;
 pub use self::error::{Detail, Error};
-pub use self::expires::Expires;
+pub use self::expires::{Expires, InvalidSpan};
 pub use self::key::{
     EnvelopeError, KeyError, Passphrase, PemError, PublicKey, SigningKey, create as create_keys,
     parse as parse_keys, read as read_keys, seal as seal_keys,

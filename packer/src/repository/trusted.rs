@@ -10,7 +10,7 @@
 //! copy ([`Trusted::stage`]), and what it verified is put in place by renames once it is through.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -131,7 +131,6 @@ impl Trusted {
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        use std::io::Write as _;
         let mut aside = tempfile::Builder::new().prefix(".aside-").tempfile_in(&self.dir)?;
         aside.write_all(bytes)?;
         place(aside, &self.dir.join(name))
