@@ -24,6 +24,7 @@ mod output;
 pub(crate) mod plugin;
 pub(crate) mod probe;
 mod progress;
+pub(crate) mod repository;
 pub(crate) mod serve;
 mod session;
 pub(crate) mod store;
@@ -65,6 +66,9 @@ pub(crate) enum Command {
     /// What authors of plugins do.
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// Make and change a repository of elements, serve it, copy it.
+    #[command(subcommand)]
+    Repository(repository::Command),
     /// Examine a plugin's library in this process (the daemon runs this in a child).
     Probe(probe::Flags),
     /// Run a plugin for a daemon (the daemon starts this).

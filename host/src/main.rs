@@ -74,6 +74,7 @@ fn main() -> ExitCode {
         Command::Config(command) => cli::config::run(&command),
         Command::Store(command) => cli::store::run(&command),
         Command::Plugin(command) => cli::plugin::run(command),
+        Command::Repository(command) => cli::repository::run(&command),
         Command::Probe(flags) => cli::probe::run(&flags),
         Command::Worker => cli::worker::run(),
         Command::Completions(flags) => cli::completions::print(&flags),

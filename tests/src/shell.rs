@@ -3,7 +3,7 @@
 //! Guarantees: neither the environment nor the home directory of whoever runs the tests is seen by a command.
 
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -75,6 +75,14 @@ impl Shell {
 }
 
 impl Running {
+    /// What it prints, while it runs.
+    ///
+    /// # Panics
+    /// When that is being read already.
+    pub fn stdout(&mut self) -> ChildStdout {
+        self.child.stdout.take().expect("nobody reads it yet")
+    }
+
     /// Presses Ctrl-C.
     ///
     /// # Panics

@@ -15,6 +15,7 @@ mod life;
 mod load;
 mod migrating;
 mod operations;
+mod repository;
 mod resources;
 mod rollout;
 mod serving;
