@@ -43,7 +43,8 @@ pub(super) struct Pacer {
     pace: Pace,
     end: Instant,
     stop: Arc<AtomicBool>,
-    /// When the requests that were let go became due. Written by [`Pacer::tick`], taken by connections.
+    /// When the requests that were let go were due by the pace, however late that was noticed: what a busy machine
+    /// keeps back counts as waiting. Written by [`Pacer::tick`], taken by connections.
     due: Mutex<VecDeque<Instant>>,
     /// One permit for each entry of `due`.
     n_due: Semaphore,
@@ -83,22 +84,30 @@ impl Pacer {
             if now >= self.end || self.stop.load(Ordering::Relaxed) {
                 return self.n_due.close();
             }
-            let n_wanted = now.duration_since(started).as_secs_f64() * rate;
-            let n_wanted = if n_wanted.is_finite() { n_wanted.floor() } else { 0.0 };
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "a whole count, not negative, far below 2^53"
-            )]
-            let n_now = (n_wanted as usize).saturating_sub(n_let_go);
-            self.due
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .extend(std::iter::repeat_n(now, n_now));
-            self.n_due.add_permits(n_now);
-            n_let_go += n_now;
+            let n_wanted = n_due_within(now.duration_since(started), rate);
+            let due = (n_let_go..n_wanted).map(|idx| started + due_after(idx, rate));
+            self.due.lock().unwrap_or_else(PoisonError::into_inner).extend(due);
+            self.n_due.add_permits(n_wanted - n_let_go);
+            n_let_go = n_wanted;
         }
     }
+}
+
+/// How many requests are due in so much time.
+fn n_due_within(time: Duration, rate: f64) -> usize {
+    let n_due = time.as_secs_f64() * rate;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a whole count, not negative, far below 2^53"
+    )]
+    let n_due = if n_due.is_finite() { n_due.floor() as usize } else { 0 };
+    n_due
+}
+
+/// When the request of this index is due, from the start of the run.
+fn due_after(idx: usize, rate: f64) -> Duration {
+    Duration::from_secs_f64((idx + 1) as f64 / rate)
 }
 
 fn timer() -> io::Result<AsyncFd<OwnedFd>> {
