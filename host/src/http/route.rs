@@ -1,7 +1,7 @@
 //! Which path is whose.
 //!
 //! A trailing slash means nothing, and no path is ever redirected. Whoever a path belongs to answers, or fails
-//! with a [`Problem`]; here the problem becomes the answer.
+//! with a [`Problem`].
 
 use std::net::IpAddr;
 
@@ -22,15 +22,12 @@ impl Answer for State {
         request: Request<Incoming>,
         id: &RequestId,
         peer: IpAddr,
-    ) -> Response<Body> {
-        // Kept for the problem's sake: the request is gone by then. Shares the bytes, copies nothing.
-        let uri = request.uri().clone();
-        answer(self, request, id, peer)
-            .await
-            .unwrap_or_else(|problem| problem.into_response(uri.path(), id))
+    ) -> Result<Response<Body>, Problem> {
+        answer(self, request, id, peer).await
     }
 }
 
+/// The host's own answers are boxed: what they keep while they wait would be moved about with each plugin's request.
 async fn answer(
     state: &State,
     request: Request<Incoming>,
@@ -38,41 +35,64 @@ async fn answer(
     peer: IpAddr,
 ) -> Result<Response<Body>, Problem> {
     if let Some(place) = openapi::Place::at(without_slash(request.uri().path())) {
-        return openapi::answer(state, place, &request).await;
+        return Box::pin(openapi::answer(state, place, &request)).await;
     }
-    // Found before anything is waited for, so that no table is held while an answer is made.
-    let declared = {
-        let path = without_slash(request.uri().path());
-        resources::Place::at(&state.plugins.tables.load(), path)
-    };
-    if let Some(place) = types::Place::at(without_slash(request.uri().path())) {
-        let path = request.uri().path();
-        if !types::is_of_plugin(&state.plugins.tables.load(), place, path) {
-            return types::answer(state, place, &request, peer);
+    match OfTypes::at(state, request.uri().path()) {
+        Some(OfTypes::Plugin) => {}
+        Some(OfTypes::Document(place)) => return types::answer(state, place, &request, peer),
+        Some(OfTypes::Resource(place)) => {
+            return Box::pin(resources::answer(state, &place, request, id, peer)).await;
         }
-    } else if let Some(place) = declared {
-        return resources::answer(state, &place, request, id, peer).await;
-    } else if !request.uri().path().starts_with(TYPES_PREFIX) {
-        // Shares the bytes: the request moves on while its path is read.
-        let uri = request.uri().clone();
-        let path = without_slash(uri.path());
-        if let Some(page) = system::Page::at(path) {
-            return system::answer(state, &page, request.method());
-        }
-        if let Some(place) = elements::Place::at(path) {
-            return elements::answer(state, place, request, id, peer).await;
-        }
-        if path == events::PATH {
-            return events::answer(state, &request, peer).await;
-        }
-        if let Some(place) = iam::Place::at(path) {
-            return iam::answer(state, place, request, peer).await;
-        }
-        if let Some(place) = operations::Place::at(path) {
-            return operations::answer(state, place, request, peer).await;
+        None => {
+            // Shares the bytes: the request moves on while its path is read.
+            let uri = request.uri().clone();
+            let path = without_slash(uri.path());
+            if let Some(page) = system::Page::at(path) {
+                return system::answer(state, &page, request.method());
+            }
+            if let Some(place) = elements::Place::at(path) {
+                return Box::pin(elements::answer(state, place, request, id, peer)).await;
+            }
+            if path == events::PATH {
+                return Box::pin(events::answer(state, &request, peer)).await;
+            }
+            if let Some(place) = iam::Place::at(path) {
+                return Box::pin(iam::answer(state, place, request, peer)).await;
+            }
+            if let Some(place) = operations::Place::at(path) {
+                return Box::pin(operations::answer(state, place, request, peer)).await;
+            }
         }
     }
     dispatch::answer(state, request, id, peer).await
+}
+
+/// Who answers for a path of types.
+enum OfTypes<'p> {
+    /// The host, with what one declares.
+    Document(types::Place<'p>),
+    /// The host, out of the store.
+    Resource(resources::Place),
+    /// The plugin of one, or nobody.
+    Plugin,
+}
+
+impl<'p> OfTypes<'p> {
+    /// Found by one look into the table and before anything is waited for, so that no table is held while an answer
+    /// is made.
+    fn at(state: &State, path: &'p str) -> Option<Self> {
+        let named = without_slash(path);
+        let place = types::Place::at(named);
+        if place.is_none() && !path.starts_with(TYPES_PREFIX) {
+            return None;
+        }
+        let table = state.plugins.tables.load();
+        Some(match place {
+            Some(place) if types::is_of_plugin(&table, place, path) => Self::Plugin,
+            Some(place) => Self::Document(place),
+            None => resources::Place::at(&table, named).map_or(Self::Plugin, Self::Resource),
+        })
+    }
 }
 
 /// The path without its trailing slash.

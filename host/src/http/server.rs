@@ -27,6 +27,7 @@ use tokio::time::sleep;
 
 use self::connection::{Connection, Transport};
 use self::tls::Tls;
+use super::problem::Problem;
 use super::request_id::RequestId;
 use super::{Body, Config};
 use crate::log;
@@ -45,7 +46,7 @@ const HEADERS_ON_STACK: usize = 100;
 
 /// What answers the requests of a server.
 pub(crate) trait Answer: Send + Sync + 'static {
-    /// Answers one request that came from `peer`.
+    /// Answers one request that came from `peer`; a problem is written as the answer by the server.
     ///
     /// # Cancellation
     /// Dropped when the client goes away, and at the drain deadline.
@@ -54,7 +55,7 @@ pub(crate) trait Answer: Send + Sync + 'static {
         request: Request<Incoming>,
         id: &RequestId,
         peer: IpAddr,
-    ) -> impl Future<Output = Response<Body>> + Send;
+    ) -> impl Future<Output = Result<Response<Body>, Problem>> + Send;
 }
 
 /// An address that was taken. Connections wait from then on, until [`Server::start`].

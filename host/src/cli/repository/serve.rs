@@ -104,21 +104,19 @@ impl Answer for Files {
     async fn answer(
         &self,
         request: Request<Incoming>,
-        id: &RequestId,
+        _id: &RequestId,
         _peer: IpAddr,
-    ) -> Response<Body> {
+    ) -> Result<Response<Body>, Problem> {
         let path = request.uri().path();
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            let problem = Problem::new(Code::MethodNotAllowed, "A repository is only read.");
-            return problem.into_response(path, id);
+            return Err(Problem::method_not_allowed("GET, HEAD"));
         }
         let (dir, name) = (self.dir.clone(), plain(path));
         let found = tokio::task::spawn_blocking(move || find(&dir, &name?)).await;
         match found {
-            Ok(Some(found)) => send(found, path, request.method(), request.headers()).await,
+            Ok(Some(found)) => Ok(send(found, path, request.method(), request.headers()).await),
             Ok(None) | Err(_) => {
-                let problem = Problem::new(Code::NotFound, "The repository has no such file.");
-                problem.into_response(path, id)
+                Err(Problem::new(Code::NotFound, "The repository has no such file."))
             }
         }
     }

@@ -24,7 +24,7 @@ use crate::log;
 /// The target of the access log.
 const ACCESS: &str = "http::access";
 
-/// What is kept of a request for the log.
+/// What is kept of a request for the log and for the problem that it may meet: the request itself is gone by then.
 struct Seen {
     method: Method,
     uri: Uri,
@@ -65,7 +65,9 @@ async fn exchange<A: Answer>(
 ) -> Response<Body> {
     let id = RequestId::of(request.headers());
     let seen = Seen::of(&request);
-    let mut response = shared.app.answer(request, &id, peer).await;
+    let answered = shared.app.answer(request, &id, peer).await;
+    let mut response =
+        answered.unwrap_or_else(|problem| problem.into_response(seen.uri.path(), &id));
     shared.metrics.answered(response.status());
     seen.log(&response, &id);
     response.headers_mut().insert(REQUEST_ID, id.into_header());

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::*;
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::Code;
 use crate::metrics::Metrics;
 
 /// Longer than anything here takes; reaching it is a failure.
@@ -27,20 +27,18 @@ impl Answer for Gate {
     async fn answer(
         &self,
         request: Request<Incoming>,
-        id: &RequestId,
+        _id: &RequestId,
         _peer: IpAddr,
-    ) -> Response<Body> {
+    ) -> Result<Response<Body>, Problem> {
         match request.uri().path() {
             "/gate" => {
                 self.reached.notify_one();
                 self.opened.notified().await;
             }
-            "/broken" => {
-                return Problem::new(Code::Internal, "Broken.").into_response("/broken", id);
-            }
+            "/broken" => return Err(Problem::new(Code::Internal, "Broken.")),
             _ => {}
         }
-        Response::new(Body::from(Bytes::from(request.uri().path().to_owned())))
+        Ok(Response::new(Body::from(Bytes::from(request.uri().path().to_owned()))))
     }
 }
 

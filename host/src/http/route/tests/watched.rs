@@ -5,7 +5,6 @@ use uuid::Uuid;
 
 use super::resources::{INSTANCES, Land};
 use super::watching::{last_id, told};
-use super::*;
 use crate::identity::ProjectId;
 use crate::operation::Requester;
 use crate::resource::testing::full_row;
