@@ -19,13 +19,29 @@ pub struct Path<T>(pub T);
 
 impl<P, T: DeserializeOwned> FromRequestParts<P> for Path<T> {
     fn from_request_parts(request: &Request<P>) -> Result<Self, Problem> {
-        let decoded: Result<Vec<Cow<'_, str>>, _> =
-            request.params().map(|param| percent_decode_str(param).decode_utf8()).collect();
-        let decoded = decoded.map_err(|error| unfit(request, &error.to_string()))?;
-        T::deserialize(Params::new(&decoded))
-            .map(Self)
-            .map_err(|PathError(error)| unfit(request, &error))
+        read(request).map(Self).map_err(|error| unfit(request, &error))
     }
+}
+
+fn read<P, T: DeserializeOwned>(request: &Request<P>) -> Result<T, String> {
+    let mut params = request.params().map(decode);
+    // Most routes have one parameter, which needs no list.
+    let read = match (params.next().transpose()?, params.next().transpose()?) {
+        (None, _) => T::deserialize(Params::new(&[])),
+        (Some(only), None) => T::deserialize(Params::new(&[only])),
+        (Some(first), Some(second)) => {
+            let mut all = vec![first, second];
+            for param in params {
+                all.push(param?);
+            }
+            T::deserialize(Params::new(&all))
+        }
+    };
+    read.map_err(|PathError(error)| error)
+}
+
+fn decode(param: &str) -> Result<Cow<'_, str>, String> {
+    percent_decode_str(param).decode_utf8().map_err(|error| error.to_string())
 }
 
 fn unfit<P>(request: &Request<P>, error: &str) -> Problem {
