@@ -31,6 +31,11 @@ pub trait HostPort: Send + Sync + 'static {
 
     /// Takes what the generation says; an `Err` is something it cannot have meant.
     fn said(&self, message: Result<Outbound<'_>, Unreadable>);
+
+    /// Takes back the memory of a parcel, which may be used for something else.
+    fn released(&self, memory: Vec<u8>) {
+        drop(memory);
+    }
 }
 
 /// The table through which a plugin reaches `port`.
@@ -84,7 +89,7 @@ impl<P: HostPort> Exported<P> {
         mailbox_fd: mailbox_fd::<P>,
         receive: receive::<P>,
         arm: arm::<P>,
-        release,
+        release: release::<P>,
         send: send::<P>,
     });
 }
@@ -114,9 +119,10 @@ extern "C" fn arm<P: HostPort>(context: *const ()) -> bool {
     port::<P>(context).mailbox().arm()
 }
 
-extern "C" fn release(_context: *const (), parcel: RawParcel) {
+extern "C" fn release<P: HostPort>(context: *const (), parcel: RawParcel) {
     // SAFETY: the plugin gives back, once, what `lend` took apart.
-    drop(unsafe { Vec::from_raw_parts(parcel.start, parcel.len, parcel.capacity) });
+    let memory = unsafe { Vec::from_raw_parts(parcel.start, parcel.len, parcel.capacity) };
+    port::<P>(context).released(memory);
 }
 
 extern "C" fn send<P: HostPort>(context: *const (), message: RawOutbound<'_>) {

@@ -8,12 +8,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::header::UPGRADE;
+use ::http::header::{InvalidHeaderValue, UPGRADE};
 use ::http::request::Parts;
 use ::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
-use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use plugin_abi::descriptor::Route;
 use plugin_abi::request::{BodyKind, RequestHead};
 use plugin_abi::response::ResponseHead;
 
@@ -24,7 +24,7 @@ use super::request_id::RequestId;
 use super::{State, respond, trace, upgrade};
 use crate::plugin::conversation::{Answer, Fault, Pending};
 use crate::plugin::lease::Lease;
-use crate::plugin::table::{Published, Resolved};
+use crate::plugin::table::{Found, Params, Resolved};
 
 /// How often a request that met a generation on its way out looks for the next one. Each look takes the
 /// newest table, so a second miss means two switches within a few instructions.
@@ -47,9 +47,8 @@ pub(crate) async fn answer(
     let on_upgrade =
         parts.headers.contains_key(UPGRADE).then(|| take_upgrade(&mut parts)).flatten();
     let routed = route(state, &parts)?;
-    let (descriptor, route) =
-        (&routed.lease.generation().descriptor, routed.published.route(routed.route));
-    let admitted = access::admit(state, &parts, descriptor, route, peer)?;
+    let descriptor = &routed.lease.generation().descriptor;
+    let admitted = access::admit(state, &parts, descriptor, routed.declared(), peer)?;
     let limits = Limits::of(state, &routed);
     let body = RequestBody::take(body, limits.body_bytes_max, limits.deadline, &state.tasks)
         .await
@@ -59,7 +58,11 @@ pub(crate) async fn answer(
     let answer = pending.answer().await;
     let lease = routed.lease;
     match answer {
-        Answer::Whole { head, body } => response(&head, Body::from(body)),
+        Answer::Whole(whole) => {
+            let mut response = response(whole.head(), Body::default())?;
+            *response.body_mut() = Body::from(whole.into_body());
+            Ok(response)
+        }
         Answer::Chunked { head, chunks } => {
             let body = Chunked::new(chunks, pending, lease);
             response(&head, Body::Chunked(Box::new(body)))
@@ -80,10 +83,16 @@ fn take_upgrade(parts: &mut Parts) -> Option<OnUpgrade> {
 
 /// A request that has found who answers it.
 struct Routed<'p> {
-    published: Arc<Published>,
     route: u32,
-    params: Vec<&'p str>,
+    params: Params<'p>,
     lease: Lease,
+}
+
+impl Routed<'_> {
+    /// What is declared of its route.
+    fn declared(&self) -> &Route {
+        &self.lease.generation().descriptor.routes[self.route as usize]
+    }
 }
 
 fn route<'p>(state: &State, parts: &'p Parts) -> Result<Routed<'p>, Problem> {
@@ -102,9 +111,9 @@ fn route<'p>(state: &State, parts: &'p Parts) -> Result<Routed<'p>, Problem> {
                 return Err(Problem::method_not_allowed(allow.join(", ")));
             }
         };
-        if let Some(lease) = Lease::take(&found.published.generation) {
-            let (published, route, params) = (found.published, found.route, found.params);
-            return Ok(Routed { published, route, params, lease });
+        let Found { generation, route, params } = found;
+        if let Some(lease) = Lease::take(generation) {
+            return Ok(Routed { route, params, lease });
         }
     }
     Err(respond::fault(&state.metrics.http, &Fault::Draining))
@@ -119,7 +128,7 @@ struct Limits {
 
 impl Limits {
     fn of(state: &State, routed: &Routed<'_>) -> Self {
-        let route = routed.published.route(routed.route);
+        let route = routed.declared();
         let default_bytes = state.config.body_bytes_max as u64;
         let deadline_ms = route.deadline_ms.map_or(state.config.request_deadline_ms, u64::from);
         Self {
@@ -131,15 +140,15 @@ impl Limits {
 
 /// A request that may be made.
 #[derive(Clone, Copy)]
-struct Asked<'a> {
+struct Asked<'a, 'p> {
     parts: &'a Parts,
     id: &'a RequestId,
-    routed: &'a Routed<'a>,
+    routed: &'a Routed<'p>,
     admitted: &'a Admitted,
     limits: Limits,
 }
 
-fn begin(state: &State, asked: Asked<'_>, body: RequestBody) -> Result<Pending, Problem> {
+fn begin(state: &State, asked: Asked<'_, '_>, body: RequestBody) -> Result<Pending, Problem> {
     let Asked { routed, limits, .. } = asked;
     let conversation = &routed.lease.generation().conversation;
     let refused = |refused| respond::refused(&state.metrics.http, &refused);
@@ -160,7 +169,7 @@ fn begin(state: &State, asked: Asked<'_>, body: RequestBody) -> Result<Pending, 
     }
 }
 
-fn encode(asked: Asked<'_>, body: BodyKind, whole: &[u8]) -> Vec<u8> {
+fn encode(asked: Asked<'_, '_>, body: BodyKind, whole: &[u8]) -> Vec<u8> {
     let Asked { parts, id, routed, admitted, limits } = asked;
     let traceparent = trace::parent(&parts.headers);
     let headers = Headers::of(&parts.headers, admitted);
@@ -226,7 +235,7 @@ impl<'a> Iterator for Headers<'a> {
 impl ExactSizeIterator for Headers<'_> {}
 
 /// A plugin's head with a body, checked against HTTP.
-fn response(head: &Bytes, body: Body) -> Result<Response<Body>, Problem> {
+fn response(head: &[u8], body: Body) -> Result<Response<Body>, Problem> {
     let nonsense = |what: &str| respond::nonsense(what);
     let decoded = ResponseHead::decode(head).map_err(|error| nonsense(&error.to_string()))?;
     let status = StatusCode::from_u16(decoded.status)
@@ -238,13 +247,21 @@ fn response(head: &Bytes, body: Body) -> Result<Response<Body>, Problem> {
         let (name, value) = field.map_err(|error| nonsense(&error.to_string()))?;
         let field_name = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_invalid| nonsense(&format!("header name {name:?}")))?;
-        let value = HeaderValue::from_bytes(value)
+        let value = header_value(value)
             .map_err(|_invalid| nonsense(&format!("the value of header {name:?}")))?;
         if !is_hosts_own(&field_name) {
             headers.append(field_name, value);
         }
     }
     Ok(response)
+}
+
+/// The value of a header; what most answers say of their body needs no memory of its own.
+fn header_value(value: &[u8]) -> Result<HeaderValue, InvalidHeaderValue> {
+    match value {
+        b"application/json" => Ok(HeaderValue::from_static("application/json")),
+        _any_other => HeaderValue::from_bytes(value),
+    }
 }
 
 /// What only the connection's owner may say: a plugin cannot break the framing of its answers.

@@ -25,11 +25,13 @@ use crate::services::Services;
 mod answer;
 mod number;
 mod requests;
+mod spare;
 mod streams;
 
-pub(crate) use answer::{Answer, BrokenOff, Chunk, Fault};
+pub(crate) use answer::{Answer, BrokenOff, Chunk, Fault, Whole};
 use requests::Requests;
 pub(crate) use requests::{BodyRead, BodyReads, Pending, Refused};
+use spare::Spare;
 pub(crate) use streams::Streams;
 
 /// What a generation says about its start, once.
@@ -41,6 +43,8 @@ pub(crate) struct Conversation {
     lane: Lane,
     requests: Requests,
     streams: Streams,
+    /// Memory of requests that answers are copied into.
+    spare: Spare,
     services: Services,
     /// Taken by the first `Started` or `StartFailed`.
     start: Mutex<Option<oneshot::Sender<StartOutcome>>>,
@@ -61,6 +65,7 @@ impl Conversation {
             lane,
             requests: Requests::new(requests_max),
             streams: Streams::default(),
+            spare: Spare::default(),
             services,
             start: Mutex::new(Some(start)),
             fault: watch::Sender::new(None),
@@ -156,6 +161,11 @@ impl Conversation {
         self.fault.subscribe()
     }
 
+    /// Takes back the memory of what was posted.
+    pub(crate) fn released(&self, memory: Vec<u8>) {
+        self.spare.put(memory);
+    }
+
     /// Takes what the plugin says.
     pub(crate) fn said(self: &Arc<Self>, message: Result<Outbound<'_>, Unreadable>) {
         let message = match message {
@@ -170,7 +180,8 @@ impl Conversation {
             Outbound::Started => self.report_start(Ok(())),
             Outbound::StartFailed { reason } => self.report_start(Err(reason.to_owned())),
             Outbound::Respond { request, head, body } => {
-                self.note(self.requests.respond(request, Answer::whole(head, body)));
+                let whole = Whole::copied(head, body, self.spare.take());
+                self.note(self.requests.respond(request, Answer::Whole(whole)));
             }
             Outbound::Head { request, head } => self.note(self.requests.head(request, head)),
             Outbound::Chunk { request, call, bytes } => {

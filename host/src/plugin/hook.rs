@@ -63,18 +63,19 @@ pub(crate) async fn call(
     body: &Value,
     limit: Duration,
 ) -> Result<Value, HookError> {
-    let lease = Lease::take(generation).ok_or(HookError::Closed)?;
+    let lease = Lease::take(Arc::clone(generation)).ok_or(HookError::Closed)?;
     let conversation = &lease.generation().conversation;
     let mut pending = conversation.begin(limit, None, || request(name, body, limit))?;
     let nonsense = |reason: String| HookError::Nonsense { hook: name.to_owned(), reason };
-    let (head, body) = match pending.answer().await {
-        Answer::Whole { head, body } => (head, body),
+    let whole = match pending.answer().await {
+        Answer::Whole(whole) => whole,
         Answer::Failed(fault) => return Err(HookError::Failed(fault)),
         Answer::Chunked { .. } | Answer::Upgrade { .. } => {
             return Err(nonsense("it answered with a stream".to_owned()));
         }
     };
-    let status = ResponseHead::decode(&head).map_err(|error| nonsense(error.to_string()))?.status;
+    let head = ResponseHead::decode(whole.head()).map_err(|error| nonsense(error.to_string()))?;
+    let (status, body) = (head.status, whole.into_body());
     if status != 200 {
         let reason = in_its_words(&body);
         return Err(HookError::Status { hook: name.to_owned(), status, reason });

@@ -44,6 +44,10 @@ impl HostPort for Port {
     fn said(&self, message: Result<Outbound<'_>, Unreadable>) {
         self.conversation.said(message);
     }
+
+    fn released(&self, memory: Vec<u8>) {
+        self.conversation.released(memory);
+    }
 }
 
 impl InProcess {

@@ -12,8 +12,8 @@ pub(crate) struct Lease {
 
 impl Lease {
     /// A lease of `generation`, or `None` when it takes no new requests.
-    pub(crate) fn take(generation: &Arc<Generation>) -> Option<Self> {
-        generation.admission.enter().then(|| Self { generation: Arc::clone(generation) })
+    pub(crate) fn take(generation: Arc<Generation>) -> Option<Self> {
+        generation.admission.enter().then(|| Self { generation })
     }
 
     /// What is held.

@@ -13,7 +13,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use packer::bundle::ElementName;
-use plugin_abi::descriptor::{Descriptor, Route, RouteBase};
+use plugin_abi::descriptor::{Descriptor, RouteBase};
+use smallvec::SmallVec;
 
 use super::generation::Generation;
 use crate::model::{ModelError, TypeModel};
@@ -42,7 +43,8 @@ pub(crate) struct Published {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Table {
     elements: HashMap<ElementName, Arc<Published>>,
-    types: HashMap<String, ServedType>,
+    /// Looked into by each request. What clients ask for is never put in, so they cannot make slugs collide.
+    types: HashMap<String, ServedType, foldhash::fast::RandomState>,
     /// Longest prefix first.
     mounts: Vec<(String, Base)>,
 }
@@ -102,15 +104,18 @@ pub(crate) enum Resolved<'p> {
     NotOurs,
 }
 
+/// The values of a route's parameters; as many as routes usually have need no memory of their own.
+pub(crate) type Params<'p> = SmallVec<[&'p str; 4]>;
+
 /// A route that was found.
 #[derive(Debug)]
 pub(crate) struct Found<'p> {
-    /// Who answers.
-    pub(crate) published: Arc<Published>,
+    /// Who answers. Its count is written by every core, so it is the only one that a request holds.
+    pub(crate) generation: Arc<Generation>,
     /// The route's position in the descriptor.
     pub(crate) route: u32,
     /// The values of its parameters, in order, still percent-encoded.
-    pub(crate) params: Vec<&'p str>,
+    pub(crate) params: Params<'p>,
 }
 
 /// Why a generation cannot be published.
@@ -172,11 +177,6 @@ impl Published {
         Ok(Arc::new(Self { generation, routes, models }))
     }
 
-    /// A route of the descriptor.
-    pub(crate) fn route(&self, position: u32) -> &Route {
-        &self.generation.descriptor.routes[position as usize]
-    }
-
     /// What its types declare.
     pub(crate) fn models(&self) -> &[Arc<TypeModel>] {
         &self.models
@@ -216,7 +216,8 @@ impl Base {
         match matched.value.route(method) {
             Some(route) => {
                 let params = matched.params.iter().map(|(_name, value)| value).collect();
-                Resolved::Route(Found { published: Arc::clone(&self.published), route, params })
+                let generation = Arc::clone(&self.published.generation);
+                Resolved::Route(Found { generation, route, params })
             }
             None => Resolved::OtherMethods { allow: matched.value.allow() },
         }

@@ -3,12 +3,14 @@
 //! It takes the way of every request, table, lease, lane and all, so what it proves is that clients are
 //! served, not that a process was started.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use plugin_abi::descriptor::Descriptor;
 use plugin_abi::request::{BodyKind, Identity, RequestHead};
 use plugin_abi::response::ResponseHead;
+use plugin_abi::wire::WireError;
 
 use crate::plugin::Plugins;
 use crate::plugin::conversation::Answer;
@@ -39,22 +41,28 @@ async fn ask(plugins: &Plugins, path: &str) -> Result<(), String> {
         let Resolved::Route(found) = table.resolve("GET", path) else {
             return Err("the plugin has no such route".to_owned());
         };
-        let lease = Lease::take(&found.published.generation);
+        let lease = Lease::take(Arc::clone(&found.generation));
         (found, lease.ok_or("the generation takes no requests")?)
     };
     let conversation = &lease.generation().conversation;
     let begun = conversation.begin(LIMIT, None, || request(path, &found));
     let answer = begun.map_err(|refused| refused.to_string())?.answer().await;
-    let (head, body) = match answer {
-        Answer::Whole { head, body } => (head, body),
-        Answer::Chunked { head, .. } | Answer::Upgrade { head, .. } => (head, Bytes::new()),
+    let (status, body) = match answer {
+        Answer::Whole(whole) => (status_of(whole.head()), whole.into_body()),
+        Answer::Chunked { head, .. } | Answer::Upgrade { head, .. } => {
+            (status_of(&head), Bytes::new())
+        }
         Answer::Failed(fault) => return Err(fault.to_string()),
     };
-    match ResponseHead::decode(&head).map(|head| head.status) {
+    match status {
         Ok(200..=299) => Ok(()),
         Ok(status) => Err(format!("status {status}{}", in_its_words(&body))),
         Err(malformed) => Err(malformed.to_string()),
     }
+}
+
+fn status_of(head: &[u8]) -> Result<u16, WireError> {
+    ResponseHead::decode(head).map(|head| head.status)
 }
 
 /// What the plugin says about its own health.

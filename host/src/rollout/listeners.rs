@@ -153,7 +153,7 @@ fn hand_over(
     shared: &Shared,
 ) -> Option<impl Future<Output = ()> + Send + use<>> {
     let table = shared.plugins.tables.load();
-    let lease = Lease::take(&table.of_element(element)?.generation)?;
+    let lease = Lease::take(Arc::clone(&table.of_element(element)?.generation))?;
     let conversation = Arc::clone(&lease.generation().conversation);
     // Without it small answers wait; with an error the connection is about to end anyway.
     let _immediate = connection.set_nodelay(true);

@@ -3,7 +3,7 @@
 //! An answer is still in the plugin's own layout: whoever sends it to a client checks it against HTTP
 //! there, on the host's threads.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use plugin_abi::message::CallId;
 use tokio::sync::mpsc;
 
@@ -11,12 +11,7 @@ use tokio::sync::mpsc;
 #[derive(Debug)]
 pub(crate) enum Answer {
     /// Head and body at once.
-    Whole {
-        /// [`plugin_abi::response`].
-        head: Bytes,
-        /// All of it.
-        body: Bytes,
-    },
+    Whole(Whole),
     /// The body follows in chunks.
     Chunked {
         /// [`plugin_abi::response`].
@@ -35,15 +30,32 @@ pub(crate) enum Answer {
     Failed(Fault),
 }
 
-impl Answer {
-    /// Copies a whole answer out of the plugin's memory, in one allocation.
-    pub(crate) fn whole(head: &[u8], body: &[u8]) -> Self {
-        let mut copy = Vec::with_capacity(head.len() + body.len());
-        copy.extend_from_slice(head);
-        copy.extend_from_slice(body);
-        let mut head_bytes = Bytes::from(copy);
-        let body = head_bytes.split_off(head.len());
-        Self::Whole { head: head_bytes, body }
+/// A head and the body behind it, in one allocation.
+#[derive(Debug)]
+pub(crate) struct Whole {
+    bytes: Vec<u8>,
+    head_len: usize,
+}
+
+impl Whole {
+    /// Copies an answer out of the plugin's memory into `bytes`, which is empty.
+    pub(super) fn copied(head: &[u8], body: &[u8], mut bytes: Vec<u8>) -> Self {
+        bytes.reserve(head.len() + body.len());
+        bytes.extend_from_slice(head);
+        bytes.extend_from_slice(body);
+        Self { bytes, head_len: head.len() }
+    }
+
+    /// [`plugin_abi::response`].
+    pub(crate) fn head(&self) -> &[u8] {
+        &self.bytes[..self.head_len]
+    }
+
+    /// All of what follows the head.
+    pub(crate) fn into_body(self) -> Bytes {
+        let mut bytes = Bytes::from(self.bytes);
+        bytes.advance(self.head_len);
+        bytes
     }
 }
 

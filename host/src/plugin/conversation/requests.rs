@@ -145,7 +145,7 @@ impl Requests {
                 let _delivered = chunks.try_send(Err(BrokenOff));
                 match answer {
                     Answer::Failed(_fault) => Ok(()),
-                    Answer::Whole { .. } | Answer::Chunked { .. } | Answer::Upgrade { .. } => {
+                    Answer::Whole(_) | Answer::Chunked { .. } | Answer::Upgrade { .. } => {
                         Err(Misplaced::HeadSent { what, request })
                     }
                 }
@@ -369,6 +369,7 @@ impl Drop for Pending {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Whole;
     use super::*;
 
     fn far() -> Instant {
@@ -376,7 +377,7 @@ mod tests {
     }
 
     fn answer() -> Answer {
-        Answer::whole(b"h", b"b")
+        Answer::Whole(Whole::copied(b"h", b"b", Vec::new()))
     }
 
     #[test]
