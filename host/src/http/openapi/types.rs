@@ -13,6 +13,7 @@ use crate::model::{ActionModel, ResourceModel, TypeModel};
 const JSON: &str = "application/json";
 const MERGE_PATCH: &str = "application/merge-patch+json";
 const JSON_PATCH: &str = "application/json-patch+json";
+const EVENTS: &str = "text/event-stream";
 
 /// Which project, of those that the caller has.
 const PROJECT: [&str; 2] = ["project", "X-Project-Id"];
@@ -79,12 +80,13 @@ impl<'m> Collection<'m> {
     }
 
     fn list(&self, one: &str) -> Operation {
-        let contents = [(JSON, components::page(&self.read))];
+        let contents = [(JSON, components::page(&self.read)), (EVENTS, json!({"type": "string"}))];
         self.operation("list", format!("List every {one}"))
             .parameters(&SELECTION)
             .parameters(&PAGE)
-            .parameters(&["total_size"])
-            .answers(200, "A page.", &contents, &["Link"])
+            .parameters(&["total_size", "watch", "since", "Last-Event-ID"])
+            .problems(&[410])
+            .answers(200, "A page, or what changes.", &contents, &["Link"])
     }
 
     fn create(&self, one: &str) -> Operation {
@@ -99,10 +101,11 @@ impl<'m> Collection<'m> {
     }
 
     fn get(&self, one: &str) -> Operation {
-        let contents = [(JSON, self.read.clone())];
+        let contents = [(JSON, self.read.clone()), (EVENTS, json!({"type": "string"}))];
         self.operation("read", format!("Read one {one}"))
-            .parameters(&["fields", "If-None-Match"])
-            .answers(200, "It.", &contents, &["ETag"])
+            .parameters(&["fields", "watch", "since", "Last-Event-ID", "If-None-Match"])
+            .problems(&[410])
+            .answers(200, "It, or what changes of it.", &contents, &["ETag"])
             .answers(304, "It is as it is known.", &[], &["ETag"])
     }
 
