@@ -129,9 +129,14 @@ impl<'m> Collection<'m> {
     }
 
     fn delete(&self, one: &str) -> Operation {
-        self.change("delete", format!("Delete one {one}"))
+        let operation = reference("schemas", "Operation");
+        self.operation("delete", format!("Delete one {one}"))
+            .parameters(&WAIT)
             .parameters(&["cascade", "force", "purge", "allow_missing"])
-            .problems(&[412, 428])
+            .parameters(&["validate_only", "If-Match", "Idempotency-Key"])
+            .problems(&[409, 412, 422, 428, 504])
+            .answers(200, "What it would be.", &[(JSON, self.read.clone())], &[])
+            .answers(202, "It is on its way.", &[(JSON, operation)], &["Operation-Location"])
             .answers(204, "It is gone.", &[], &[])
     }
 
