@@ -60,7 +60,6 @@ use crate::plugin::Plugins;
 use crate::resource::reads::Reads;
 use crate::resource::write::Writes;
 use crate::rollout::Elements;
-use crate::secret::Secrets;
 use crate::shutdown::Tasks;
 use readiness::Readiness;
 
@@ -85,8 +84,6 @@ pub(crate) struct State {
     pub(crate) writes: Writes,
     /// What retries are answered.
     pub(crate) attempts: Attempts,
-    /// Opens what is shown once for those.
-    pub(crate) secrets: Secrets,
     /// What takes time.
     pub(crate) operations: Operations,
     /// What the API is like, as clients read it.
@@ -104,8 +101,6 @@ pub(crate) struct Writing {
     pub(crate) writes: Writes,
     /// What retries are answered.
     pub(crate) attempts: Attempts,
-    /// What is kept secret.
-    pub(crate) secrets: Secrets,
 }
 
 impl State {
@@ -122,7 +117,7 @@ impl State {
         let plugins = Arc::clone(&elements.shared().plugins);
         let operations = elements.shared().operations.clone();
         let reads = Reads::of(&elements.shared().store);
-        let Writing { writes, attempts, secrets } = writing;
+        let Writing { writes, attempts } = writing;
         Self {
             config,
             identity,
@@ -133,7 +128,6 @@ impl State {
             reads,
             writes,
             attempts,
-            secrets,
             operations,
             documents: openapi::Documents::default(),
             page_key,

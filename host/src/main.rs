@@ -218,7 +218,7 @@ async fn bring_about(
     plugin_side.spawn("resources", reconciler.follow());
     let attempts = Attempts::new(store.clone(), &config.idempotency, plugin_side.clone());
     attempts.prune_by_period();
-    Writing { writes, attempts, secrets }
+    Writing { writes, attempts }
 }
 
 /// Drains, unless somebody is in a hurry.

@@ -57,7 +57,7 @@ pub(super) async fn begin(
         Ok(Begun::First(first)) => Ok(Attempted::First(first)),
         Ok(Begun::Again(answer)) => {
             let id = attempt.id();
-            Ok(Attempted::Again(Box::new(replay(&state.secrets, &id, answer)?)))
+            Ok(Attempted::Again(Box::new(replay(state.writes.secrets(), &id, answer)?)))
         }
         Err(error) => Err(refused(&error)),
     }

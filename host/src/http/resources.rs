@@ -243,6 +243,26 @@ impl Asked<'_> {
         ProjectError::Ambiguous(names.collect()).into()
     }
 
+    /// What the request is about, on which the caller may do `verb`.
+    pub(super) async fn target(&self, key: &str, verb: &str) -> Result<Target, Problem> {
+        let model = &self.place.collection.model;
+        let permission = model.permission(verb);
+        let parent = self.parent(&permission).await?;
+        let (parent_id, seen) = (parent.as_ref().map(|(parent, _top)| parent.id), self.seen());
+        let found = self.find(model, parent.as_ref(), key, &permission, &seen).await?;
+        if let Some(found) = found {
+            let instance = parent.map_or(found.id, |(_parent, top)| top);
+            return Ok(Target { found, instance, parent: parent_id });
+        }
+        let read = model.permission("read");
+        let readable = self.find(model, parent.as_ref(), key, &read, &seen).await?;
+        let readable = readable.ok_or_else(|| not_found(model, key))?;
+        let instance = Some(parent.map_or(readable.id, |(_parent, top)| top));
+        let (project, slug) = (readable.project, Some(&*model.slug));
+        self.caller.demand(&permission, &Scope { project, slug, instance })?;
+        Err(not_found(model, key))
+    }
+
     /// A whole document.
     fn seen(&self) -> Seen {
         self.place.collection.seen()

@@ -94,10 +94,7 @@ pub(crate) fn say_plugins(
     kept.retain(|condition| {
         is_hosts_own(&condition.r#type) || said.iter().any(|it| it.r#type == condition.r#type)
     });
-    for condition in said {
-        say(kept, condition, generation, now);
-    }
-    Ok(())
+    add_plugins(kept, said, generation, now)
 }
 
 /// Notes what a plugin said of its own beside what it said before.

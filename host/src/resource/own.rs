@@ -65,12 +65,12 @@ impl Own {
                 self.one(of, &found.ok_or_else(|| not_found(&name))?).await
             }
             Question::List { parent, project_id, labels, after, limit } => {
-                let place = rows::Part {
+                let slice = rows::Slice {
                     parent: parent.as_deref().map(id_of).transpose()?,
                     project: project_id.as_deref().map(id_of).transpose()?.map(ProjectId::of),
                     after: after.as_deref().map(page_key_of).transpose()?,
                 };
-                self.page(of, place, &labels, limit).await
+                self.page(of, slice, &labels, limit).await
             }
             Question::Say { id, fields, conditions } => self.say(of, &id, fields, conditions).await,
             Question::Create { parent, resource } => self.create(of, &parent, resource).await,
@@ -132,12 +132,12 @@ impl Own {
     async fn page(
         &self,
         of: &Collection,
-        part: rows::Part,
+        slice: rows::Slice,
         labels: &Map<String, Value>,
         limit: u32,
     ) -> Result<Answer, Fault> {
         let n_max = if limit == 0 { PAGE_MAX } else { limit.min(PAGE_MAX) };
-        let rows = rows::part(self.writes.connection(), &of.model, part, n_max).await;
+        let rows = rows::slice(self.writes.connection(), &of.model, slice, n_max).await;
         let rows = rows.map_err(unavailable)?;
         let is_full = u32::try_from(rows.len()).is_ok_and(|n| n == n_max);
         let next = rows

@@ -85,7 +85,7 @@ pub(crate) async fn count_of(
 
 /// Which of a collection, in the order in which they were made.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Part {
+pub(crate) struct Slice {
     /// Those under this one alone.
     pub(crate) parent: Option<Uuid>,
     /// Those of this project alone.
@@ -94,15 +94,15 @@ pub(crate) struct Part {
     pub(crate) after: Option<PageKey>,
 }
 
-/// The first `n_max` of a part.
-pub(crate) async fn part(
+/// The first `n_max` of a slice.
+pub(crate) async fn slice(
     db: &impl ConnectionTrait,
     model: &ResourceModel,
-    part: Part,
+    slice: Slice,
     n_max: u32,
 ) -> Result<Vec<Row>, DbErr> {
     let backend = Backend::of(db);
-    let Part { parent, project, after } = part;
+    let Slice { parent, project, after } = slice;
     let (mut conditions, mut values) = (vec!["TRUE".to_owned()], Vec::new());
     let mut number = |value: Sea| {
         values.push(value);

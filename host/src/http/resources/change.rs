@@ -1,18 +1,15 @@
 //! `PATCH` and `PUT` of one: a resource that shall be otherwise, or be there.
 
 use ::http::Response;
-use ::http::header::CONTENT_TYPE;
 use hyper::body::Incoming;
 use serde_json::{Map, Value};
 
-use super::create::read;
-use super::write::{BYTES_MAX, Manner, renders};
-use super::{Asked, Target, id_of, not_found};
+use super::write::{BYTES_MAX, Manner, read, renders};
+use super::{Asked, Target, id_of};
 use crate::http::problem::{Code, FieldError, Problem};
 use crate::http::query::Query;
 use crate::http::route::without_slash;
 use crate::http::{Body, document, respond};
-use crate::identity::Scope;
 use crate::resource::write::change::Change;
 use crate::resource::write::input;
 use crate::resource::write::mask::Mask;
@@ -152,40 +149,4 @@ fn other_name(key: &str) -> Problem {
     let error = FieldError { pointer: "/name".to_owned(), code, message };
     Problem::new(Code::FieldImmutable, format!("The path names {key}, and the document another."))
         .field(error)
-}
-
-impl Asked<'_> {
-    /// The media type of the body, which is one of these; the first if none is said.
-    pub(super) fn check_media_type<'t>(&self, known: &[&'t str]) -> Result<&'t str, Problem> {
-        let Some(said) = self.head.headers.get(CONTENT_TYPE) else { return Ok(known[0]) };
-        let said = said.to_str().unwrap_or_default();
-        let said = said.split(';').next().unwrap_or_default().trim();
-        let found = known.iter().find(|known| said.eq_ignore_ascii_case(known));
-        found.copied().ok_or_else(|| {
-            let detail = format!("What is sent here is {}.", known.join(" or "));
-            Problem::new(Code::UnsupportedMediaType, detail)
-                .hint(format!("Send {}.", known[0]))
-                .with("media_types", known)
-        })
-    }
-
-    /// What the request is about, on which the caller may do `verb`.
-    pub(super) async fn target(&self, key: &str, verb: &str) -> Result<Target, Problem> {
-        let model = &self.place.collection.model;
-        let permission = model.permission(verb);
-        let parent = self.parent(&permission).await?;
-        let (parent_id, seen) = (parent.as_ref().map(|(parent, _top)| parent.id), self.seen());
-        let found = self.find(model, parent.as_ref(), key, &permission, &seen).await?;
-        if let Some(found) = found {
-            let instance = parent.map_or(found.id, |(_parent, top)| top);
-            return Ok(Target { found, instance, parent: parent_id });
-        }
-        let read = model.permission("read");
-        let readable = self.find(model, parent.as_ref(), key, &read, &seen).await?;
-        let readable = readable.ok_or_else(|| not_found(model, key))?;
-        let instance = Some(parent.map_or(readable.id, |(_parent, top)| top));
-        let (project, slug) = (readable.project, Some(&*model.slug));
-        self.caller.demand(&permission, &Scope { project, slug, instance })?;
-        Err(not_found(model, key))
-    }
 }

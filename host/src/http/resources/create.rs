@@ -5,15 +5,14 @@ use hyper::body::Incoming;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::write::{BYTES_MAX, ID, renders};
-use super::{Asked, not_found};
+use super::Asked;
+use super::write::{BYTES_MAX, ID, read, renders};
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::route::without_slash;
-use crate::http::{Body, document, respond};
+use crate::http::{Body, document};
 use crate::identity::{ProjectId, Scope};
-use crate::resource::write::input::{self, Unreadable};
-use crate::resource::write::{Ask, New, Refused, Written};
+use crate::resource::write::{Ask, New, Written};
 
 /// Where one shall be: the project, what it hangs under and the instance at the top of that.
 pub(super) type Home = (ProjectId, Option<(Uuid, Uuid)>);
@@ -32,14 +31,6 @@ pub(super) async fn answer(asked: &Asked<'_>, body: Incoming) -> Result<Response
             asked.make(ask, home, read(&whole)?).await
         })
         .await
-}
-
-/// The members that were sent; nothing is none.
-pub(super) fn read(whole: &[u8]) -> Result<Map<String, Value>, Problem> {
-    if whole.is_empty() {
-        return Ok(Map::new());
-    }
-    input::read_object(whole).map_err(|error: Unreadable| respond::resource::unreadable(&error))
 }
 
 impl Asked<'_> {
@@ -75,16 +66,5 @@ impl Asked<'_> {
     /// Where what is made will be.
     fn location_template(&self) -> String {
         format!("{}/{ID}", without_slash(self.head.uri.path()))
-    }
-
-    /// Why it was not written.
-    pub(super) fn refused(&self, refused: &Refused, key: Option<&str>) -> Problem {
-        let collection = &self.place.collection;
-        let missing = || match (key, self.place.above.last()) {
-            (Some(key), _) => not_found(&collection.model, key),
-            (None, Some((model, key))) => not_found(model, key),
-            (None, None) => respond::no_type(&collection.model.slug),
-        };
-        respond::resource::refused(self.state, collection, refused, missing)
     }
 }

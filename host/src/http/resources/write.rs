@@ -8,15 +8,16 @@ use ::http::{HeaderName, Response, StatusCode};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::Asked;
+use super::{Asked, not_found};
 use crate::http::problem::{Code, Problem};
 use crate::http::query::Query;
 use crate::http::{Body, access, idempotent, operations, respond, trace, wait};
 use crate::idempotency::Answer;
 use crate::operation::{Operation, Operations, Requester, State as Standing};
 use crate::resource::rows::Key;
+use crate::resource::write::input::{self, Unreadable};
 use crate::resource::write::precondition::{IfMatch, NoEtags, Precondition};
-use crate::resource::write::{Ask, Effect, Kept, Mode, Written};
+use crate::resource::write::{Ask, Effect, Kept, Mode, Refused, Written};
 
 /// The largest document of a resource that is taken.
 pub(super) const BYTES_MAX: u64 = 1024 * 1024;
@@ -98,7 +99,7 @@ impl Asked<'_> {
             idempotent::Attempted::Again(response) => return Ok(*response),
             idempotent::Attempted::Unnamed => None,
             idempotent::Attempted::First(first) => {
-                let (id, secrets) = (first.id(), self.state.secrets.clone());
+                let (id, secrets) = (first.id(), self.state.writes.secrets().clone());
                 let render = Arc::clone(&render);
                 let answer = Box::new(move |written: &Written| {
                     let sealed = idempotent::seal(&secrets, &id, &written.once);
@@ -118,6 +119,31 @@ impl Asked<'_> {
             return Ok(answer);
         }
         Ok(idempotent::response(render(&written), &written.once))
+    }
+
+    /// The media type of the body, which is one of these; the first if none is said.
+    pub(super) fn check_media_type<'t>(&self, known: &[&'t str]) -> Result<&'t str, Problem> {
+        let Some(said) = self.head.headers.get(CONTENT_TYPE) else { return Ok(known[0]) };
+        let said = said.to_str().unwrap_or_default();
+        let said = said.split(';').next().unwrap_or_default().trim();
+        let found = known.iter().find(|known| said.eq_ignore_ascii_case(known));
+        found.copied().ok_or_else(|| {
+            let detail = format!("What is sent here is {}.", known.join(" or "));
+            Problem::new(Code::UnsupportedMediaType, detail)
+                .hint(format!("Send {}.", known[0]))
+                .with("media_types", known)
+        })
+    }
+
+    /// Why it was not written.
+    pub(super) fn refused(&self, refused: &Refused, key: Option<&str>) -> Problem {
+        let collection = &self.place.collection;
+        let missing = || match (key, self.place.above.last()) {
+            (Some(key), _) => not_found(&collection.model, key),
+            (None, Some((model, key))) => not_found(model, key),
+            (None, None) => respond::no_type(&collection.model.slug),
+        };
+        respond::resource::refused(self.state, collection, refused, missing)
     }
 
     fn requester(&self) -> Requester {
@@ -213,6 +239,14 @@ pub(super) fn renders(operations: &Operations, location: Option<String>) -> Rend
         }
         Answer { status: status.as_u16(), headers, body, sealed: None }
     })
+}
+
+/// The members that were sent; nothing is none.
+pub(super) fn read(whole: &[u8]) -> Result<Map<String, Value>, Problem> {
+    if whole.is_empty() {
+        return Ok(Map::new());
+    }
+    input::read_object(whole).map_err(|error: Unreadable| respond::resource::unreadable(&error))
 }
 
 /// What would be, and what the plugin would do.

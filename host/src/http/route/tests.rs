@@ -98,7 +98,7 @@ async fn start() -> Daemon {
         tasks: Tasks::default(),
     });
     let attempts = Attempts::new(store.clone(), &idempotency::Config::default(), Tasks::default());
-    let writing = Writing { writes, attempts, secrets };
+    let writing = Writing { writes, attempts };
     let migrations = Migrations::new(store.clone(), fences, migration::Config::default());
     let tasks_of_plugins = Tasks::default();
     let folders = Folders { bundles: data.join("bundles"), elements: None };

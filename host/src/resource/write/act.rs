@@ -13,6 +13,7 @@ use sea_orm::DatabaseTransaction;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::advice::ask;
 use super::change::{check, refuse_deleting};
 use super::ledger::{Ledger, Told};
 use super::precondition::Precondition;
@@ -105,11 +106,9 @@ impl Writes {
         let family = Family::of(self.parts().store.connection(), r#type, model, row).await?;
         let resource = view::of(model, row, family.parent_view());
         let question = ActionQuestion { resource, input: act.input.clone() };
-        let question = serde_json::to_value(question).expect("a document is text and JSON values");
         let name = action_hook_name(&model.slug, model.collection(), &act.verb);
         let limit = self.limit(act);
-        let answer = hook::call(generation, &name, &question, limit).await?;
-        serde_json::from_value(answer).map_err(|error| Refused::Nonsense(error.to_string()))
+        ask(generation, &name, &question, limit).await
     }
 
     fn limit(&self, act: &Act) -> Duration {

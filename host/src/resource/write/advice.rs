@@ -1,11 +1,13 @@
 //! What the plugin says to a write before it is made: what is wrong with it, fields of its own, what it would do.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use plugin_abi::descriptor::{Hook, Policy};
 use plugin_abi::resource::{
     PlanAnswer, ResourceDocument, ValidateAnswer, ValidateQuestion, hook_name,
 };
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -45,7 +47,6 @@ impl Writes {
         let family = Family::of(self.parts().store.connection(), r#type, model, new).await?;
         let seen = |row: &Row| -> ResourceDocument { view::of(model, row, family.parent_view()) };
         let question = ValidateQuestion { old: old.map(seen), new: seen(new) };
-        let question = serde_json::to_value(question).expect("a document is text and JSON values");
         let mut advice = Advice::default();
         if model.has(Hook::Validate) {
             let answer = self.ask(generation, collection, Hook::Validate, &question).await?;
@@ -86,12 +87,22 @@ impl Writes {
         generation: &Arc<Generation>,
         collection: &Collection,
         hook: Hook,
-        question: &Value,
+        question: &ValidateQuestion,
     ) -> Result<T, Refused> {
         let model = &collection.model;
         let name = hook_name(&model.slug, model.collection(), hook);
-        let limit = self.parts().config.validate_limit();
-        let answer = hook::call(generation, &name, question, limit).await?;
-        serde_json::from_value(answer).map_err(|error| Refused::Nonsense(error.to_string()))
+        ask(generation, &name, question, self.parts().config.validate_limit()).await
     }
+}
+
+/// What the plugin answers to a question of the host's.
+pub(super) async fn ask<T: DeserializeOwned>(
+    generation: &Arc<Generation>,
+    hook: &str,
+    question: &impl Serialize,
+    limit: Duration,
+) -> Result<T, Refused> {
+    let question = serde_json::to_value(question).expect("a document is text and JSON values");
+    let answer = hook::call(generation, hook, &question, limit).await?;
+    serde_json::from_value(answer).map_err(|error| Refused::Nonsense(error.to_string()))
 }
